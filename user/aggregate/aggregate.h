@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Exchanges in, series out: label sets, histograms (classic and native buckets from one observation), the gauge of
+ * active requests, route templates, budgets, overflow and expiry. Knows no sockets and no processes: the service's name
+ * is handed in. Owns all strings it keeps.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+#include "model/exchange.h"
+#include "model/losses.h"
+#include "model/snapshot.h"
+
+struct aggregate;
+
+struct aggregate_config {
+	size_t series_limit;       /* per metric; beyond it one overflow series takes the rest. Default 10,000 */
+	uint64_t idle_timeout_ns;  /* series without observation leave after this; 0: never */
+	size_t route_values_limit; /* distinct values of one path position before it becomes {id}. Default 32 */
+	const char *const *route_patterns; /* configured "/users/{id}/orders" templates, first match wins; borrowed */
+	size_t route_pattern_count;
+	bool native_histograms;
+	uint64_t hash_seed;
+};
+
+/* -ENOMEM; -EINVAL for a malformed route pattern, whose index goes to *ret_bad_pattern. */
+MUST_CHECK int aggregate_new(const struct aggregate_config *config, struct aggregate **ret_aggregate,
+			     size_t *ret_bad_pattern);
+void aggregate_free(struct aggregate *aggregate);
+
+/* `service` is copied when a series is born. now_ns is CLOCK_MONOTONIC. */
+void aggregate_exchange(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
+void aggregate_active(struct aggregate *aggregate, const char *service, enum side side, enum http_method method,
+		      int change);
+void aggregate_unparsed(struct aggregate *aggregate, const char *service, enum unparsed_reason reason,
+			uint64_t connections, uint64_t bytes);
+/* Lets idle series go. Call it about once a minute. */
+void aggregate_expire(struct aggregate *aggregate, uint64_t now_ns);
+
+/* The families that aggregate owns: http_*, sonde_exchanges_total, sonde_unparsed_*, sonde_series*. */
+struct snapshot_source aggregate_source(struct aggregate *aggregate);

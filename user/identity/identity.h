@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Process to service: the name under which a process's numbers appear. Learned at exec (kernel event) or from /proc at
+ * first sight, kept for a while after exit, because the last exchanges of a process come after its death.
+ * Order of precedence: OTEL_SERVICE_NAME in the environment, service.name in OTEL_RESOURCE_ATTRIBUTES, systemd unit
+ * (never a user session's or login scope), then what a person would call it: an interpreter's script or module, a jar,
+ * the executable.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+struct identity;
+
+struct identity_config {
+	const char *procfs; /* "/proc" */
+	size_t max_processes; /* records kept; the longest dead leave first, then the least recently asked */
+	uint64_t keep_dead_ns;
+	uint64_t hash_seed;
+};
+
+/* What the kernel told at exec: so that a process that lives for milliseconds has its name. All borrowed. */
+struct identity_exec {
+	uint32_t tgid;
+	uint64_t time_ns;
+	const char *filename;         /* as given to execve */
+	const char *arguments;        /* NUL-separated, maybe cut */
+	size_t arguments_length;
+	const char *environment;      /* NUL-separated, maybe cut; read once, never kept */
+	size_t environment_length;
+};
+
+MUST_CHECK int identity_new(const struct identity_config *config, struct identity **ret_identity);
+void identity_free(struct identity *identity);
+
+void identity_on_exec(struct identity *identity, const struct identity_exec *exec);
+void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t child_tgid, uint64_t time_ns);
+void identity_on_exit(struct identity *identity, uint32_t tgid, uint64_t time_ns);
+/* Lets the long dead go. */
+void identity_tick(struct identity *identity, uint64_t now_ns);
+
+/* Never NULL: "unknown" when nothing can be learned. Valid until the next call of any identity function. */
+const char *identity_service(struct identity *identity, uint32_t tgid, uint64_t now_ns);
+/* The executable's path when known, else "" (for --select.exe). Same lifetime. */
+const char *identity_executable(struct identity *identity, uint32_t tgid, uint64_t now_ns);

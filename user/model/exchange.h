@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An exchange: one request and its response, seen from one end of one connection. Made by proto's pairing, read by
+ * aggregate and trace. Pointers inside are borrowed for the duration of the callback that hands the exchange over.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/connection.h"
+
+enum protocol {
+	PROTOCOL_UNKNOWN,
+	PROTOCOL_HTTP1,
+	PROTOCOL_COUNT,
+};
+
+enum side {
+	SIDE_SERVER, /* this end received the request */
+	SIDE_CLIENT, /* this end sent it */
+};
+
+/* Why an exchange has no whole response. The text of each, as `error_type`, is exchange_error_text(). */
+enum exchange_error {
+	EXCHANGE_COMPLETE,
+	EXCHANGE_REQUEST_ABORTED,  /* connection ended before the request was whole */
+	EXCHANGE_NO_RESPONSE,      /* connection ended after the request, before a byte of the response */
+	EXCHANGE_RESPONSE_ABORTED, /* connection ended inside the response */
+	EXCHANGE_CONNECTION_RESET, /* as one of the above, by RST */
+	EXCHANGE_TIMEOUT,          /* as one of the above, by the kernel's retransmission limit */
+	EXCHANGE_ERROR_COUNT,
+};
+
+/* "" for EXCHANGE_COMPLETE, else a low-cardinality word such as "connection_reset". */
+const char *exchange_error_text(enum exchange_error error);
+
+/* RFC 9110 section 9.3, RFC 5789 (PATCH), and QUERY; in the order of http_method_text(). */
+enum http_method {
+	HTTP_METHOD_OTHER,
+	HTTP_METHOD_CONNECT,
+	HTTP_METHOD_DELETE,
+	HTTP_METHOD_GET,
+	HTTP_METHOD_HEAD,
+	HTTP_METHOD_OPTIONS,
+	HTTP_METHOD_PATCH,
+	HTTP_METHOD_POST,
+	HTTP_METHOD_PUT,
+	HTTP_METHOD_QUERY,
+	HTTP_METHOD_TRACE,
+	HTTP_METHOD_COUNT,
+};
+
+/* "GET", ...; "_OTHER" for HTTP_METHOD_OTHER. */
+const char *http_method_text(enum http_method method);
+
+/* A borrowed run of bytes, not NUL-terminated. */
+struct text {
+	const char *data;
+	size_t length;
+};
+
+struct http_facts {
+	enum http_method method;
+	uint16_t status;  /* of the final response; 0 when there was none */
+	uint8_t version;  /* 10 or 11: of the request line */
+	bool upgraded;    /* 101 or a 2xx to CONNECT: the connection became opaque */
+	struct text path; /* of the request target, without query; cut at a maximum; "*" and authority forms as they are */
+	struct text host; /* Host field or the absolute form's authority, as sent (may hold ":port"); may be empty */
+};
+
+struct exchange {
+	enum protocol protocol;
+	enum side side;
+	enum exchange_error error;
+	uint64_t conn_id;
+	uint32_t tgid; /* who moved the first byte of the request */
+	uint32_t tid;
+	const struct endpoint *local;
+	const struct endpoint *remote;
+	/* CLOCK_MONOTONIC; 0 for a moment that did not come. First byte: the call that moved it returned. */
+	uint64_t request_first_ns;
+	uint64_t request_last_ns;
+	uint64_t response_first_ns;
+	uint64_t response_last_ns;
+	uint64_t request_body_bytes; /* content after transfer coding is removed: what Content-Length would say */
+	uint64_t response_body_bytes;
+	uint32_t request_position; /* stream positions of the first bytes: the key both ends share */
+	uint32_t response_position;
+	struct http_facts http;
+};

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
 
@@ -16,7 +18,7 @@ struct buffer {
 	size_t length;   /* bytes in use */
 	size_t capacity; /* bytes allocated */
 	size_t limit;    /* length never exceeds this */
-	int error;       /* 0, -ENOMEM or -ENOBUFS (limit reached) */
+	int error;       /* 0, -ENOMEM, -ENOBUFS (limit reached), -EINVAL (not printable) */
 };
 
 /* An empty buffer that may grow to `limit` bytes. Allocates nothing yet. */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The two clocks, read only at the edges (agent, load): everything else gets its time as a parameter, so that tests
+ * own it. CLOCK_MONOTONIC is what bpf_ktime_get_ns tells; the real time is for people and for exported timestamps.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <time.h>
+
+#define NS_PER_US UINT64_C(1000)
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_SECOND UINT64_C(1000000000)
+#define NS_PER_MINUTE (60 * NS_PER_SECOND)
+
+static inline uint64_t clock_read_ns(clockid_t clock)
+{
+	struct timespec now = { 0 };
+
+	/* Cannot fail: both clocks exist on every Linux, and `now` is ours. */
+	(void)clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t clock_monotonic_ns(void)
+{
+	return clock_read_ns(CLOCK_MONOTONIC);
+}
+
+/* Since the epoch. */
+static inline uint64_t clock_realtime_ns(void)
+{
+	return clock_read_ns(CLOCK_REALTIME);
+}

@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs what building and testing need, by apt, only what is missing: `scripts/setup.sh build|test|vm...`.
+# Silent when nothing is missing; one clear line when it cannot go on. Servers that tests start themselves are unpacked
+# below build/tools instead of installed, so that no machine gets a running nginx or Prometheus from running our tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+log=$PWD/build/setup.log
+tools=build/tools
+declare -A packages=(
+    [build]="gcc make libc6-dev pkg-config clang libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libyaml-dev @bpftool"
+    [test]="libcmocka-dev @clang-rt clang-format clang-tidy cppcheck python3 python3-pytest curl wrk iproute2 git"
+    [vm]="qemu-system-x86 seabios"
+)
+declare -A unpacked=(
+    [build]=""
+    [test]="nginx=/usr/sbin/nginx prometheus=/usr/bin/promtool"
+    [vm]="busybox-static=/bin/busybox"
+)
+
+fail() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+on_ubuntu() { grep -q '^ID=ubuntu' /etc/os-release; }
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+known() { [[ $(apt-cache policy "$1" 2>/dev/null) == *"Candidate: "[!\(]* ]]; }
+
+# Names that differ between releases.
+real_names() {
+    case $1 in
+    @bpftool)
+        if on_ubuntu; then echo linux-tools-common linux-tools-generic; else echo bpftool; fi
+        ;;
+    @clang-rt)
+        # The sanitizers' run time is versioned like the compiler that the metapackage stands for.
+        { dpkg-query -W -f '${Depends}\n' clang 2>/dev/null || apt-cache depends clang 2>/dev/null; } |
+            sed -n '/clang-[0-9]/s/.*clang-\([0-9]*\).*/libclang-rt-\1-dev/p'
+        ;;
+    *) echo "$1" ;;
+    esac
+}
+
+update_lists() {
+    [ -z "${updated:-}" ] || return 0
+    updated=yes
+    echo "setup: updating the package lists"
+    apt-get -qq update >>"$log" 2>&1 || true
+}
+
+# Runs apt-get; a failure before the lists were renewed is tried again after renewing them.
+apt_do() {
+    local what=$1
+    shift
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 -o APT::Sandbox::User=root "$@" \
+        >>"$log" 2>&1 </dev/null && return 0
+    if [ -z "${updated:-}" ]; then
+        update_lists
+        DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 -o APT::Sandbox::User=root "$@" \
+            >>"$log" 2>&1 </dev/null && return 0
+    fi
+    if grep -qE 'Could not resolve|Failed to fetch|Unable to connect|Temporary failure' "$log"; then
+        fail "$what: the package mirror cannot be reached; connect the network and run again (log: build/setup.log)"
+    fi
+    fail "$what: apt failed: $(grep -m 1 '^E:' "$log" || echo 'no reason given') (log: build/setup.log)"
+}
+
+collect_missing() {
+    local profile name real
+    missing=()
+    for profile in "$@"; do
+        for name in ${packages[$profile]}; do
+            for real in $(real_names "$name"); do
+                installed "$real" || missing+=("$real")
+            done
+        done
+    done
+}
+
+have_unpacked() {
+    local file=$1
+    [ -x "$file" ] || command -v "$(basename "$file")" >/dev/null || [ -x "$tools/bin/$(basename "$file")" ]
+}
+
+# busybox must be the static one: it is what a VM has before any library is there.
+needs_unpacking() {
+    local package=${1%%=*} file=${1#*=}
+    if [ "$package" = busybox-static ]; then
+        ! installed busybox-static && [ ! -x "$tools/bin/busybox" ]
+    else
+        ! have_unpacked "$file"
+    fi
+}
+
+unpack() {
+    local package=${1%%=*} file=${1#*=} work=$tools/.work.$$ found
+    echo "setup: unpacking $package below $tools"
+    rm -rf "$work"
+    mkdir -p "$work" "$tools/root" "$tools/bin"
+    known "$package" || update_lists
+    (cd "$work" && apt_do "$package" download "$package")
+    dpkg-deb -x "$work"/*.deb "$tools/root"
+    rm -rf "$work"
+    found=$(cd "$tools/root" && ls -d ".$file" "./usr$file" 2>/dev/null | head -n 1)
+    [ -n "$found" ] || fail "package $package has no $file"
+    ln -sfn "../root/${found#./}" "$tools/bin/$(basename "$file")"
+}
+
+# Shared libraries that an unpacked program wants and the machine lacks, installed by the package's own dependencies.
+unpacked_libraries() {
+    local package=${1%%=*}
+    apt-cache depends "$package" 2>/dev/null | sed -n 's/^ *Depends: \(lib[^j ][^ ]*\)$/\1/p'
+}
+
+main() {
+    local profile item real name wanted=("${@:-build}")
+    for profile in "${wanted[@]}"; do
+        [ -n "${packages[$profile]:-}" ] || fail "no profile $profile: build, test or vm"
+    done
+    command -v apt-get >/dev/null || fail "no apt-get here: install by hand what README.md lists under Requirements"
+    mkdir -p build
+    : >>"$log"
+
+    collect_missing "${wanted[@]}"
+    local to_unpack=()
+    for profile in "${wanted[@]}"; do
+        for item in ${unpacked[$profile]}; do
+            ! needs_unpacking "$item" || to_unpack+=("$item")
+        done
+    done
+    [ ${#missing[@]} -gt 0 ] || [ ${#to_unpack[@]} -gt 0 ] || return 0
+
+    [ "$(id -u)" = 0 ] || fail "not root, and missing: ${missing[*]} ${to_unpack[*]%%=*}: run \`sudo make setup\`"
+    : >"$log"
+    # Without lists no name resolves, not even the compiler's version.
+    if ! known clang; then
+        update_lists
+        known clang || fail "the package mirror cannot be reached; connect the network and run again (log: build/setup.log)"
+        collect_missing "${wanted[@]}"
+    fi
+    for item in "${to_unpack[@]}"; do
+        for real in $(unpacked_libraries "$item"); do
+            installed "$real" || missing+=("$real")
+        done
+    done
+    for name in "${missing[@]}"; do
+        known "$name" || update_lists
+    done
+    if [ ${#missing[@]} -gt 0 ]; then
+        echo "setup: installing ${missing[*]}"
+        apt_do "installing" install --no-install-recommends "${missing[@]}"
+    fi
+    for item in "${to_unpack[@]}"; do
+        unpack "$item"
+    done
+}
+
+main "$@"

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Fetches Debian's cloud kernels into build/kernels/NAME (vmlinuz, release): `scripts/vm/fetch.sh [NAME...]`.
+# The mirror is the one that this host's apt uses, asked at run time; only the suite differs. A private apt state below
+# build/vm/apt keeps other releases out of the host's own lists. Nothing is installed: apt-get download and dpkg-deb -x.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+# NAME: suites to look in, first found wins; "security:" is the security archive's.
+declare -A suites=(
+    [5.10]="security:bullseye-security bullseye"
+    [6.1]="security:bookworm-security bookworm"
+    [6.12]="security:trixie-security trixie"
+    [newest]="sid"
+)
+order="5.10 6.1 6.12 newest"
+meta=linux-image-cloud-amd64
+log=$PWD/build/vm/fetch.log
+
+fail() {
+    echo "kernels: $*" >&2
+    exit 1
+}
+
+# The base address of the configured archive with the given label, as apt itself resolves it.
+archive() {
+    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+        awk -F'|' -v label="$1" '$1 == "Debian" && $2 == label && !seen++ { print $3 }'
+}
+
+keyring() {
+    local file
+    for file in /usr/share/keyrings/debian-archive-keyring.{pgp,gpg}; do
+        [ ! -e "$file" ] || { echo "$file" && return; }
+    done
+    fail "no Debian archive keyring: install the package debian-archive-keyring"
+}
+
+# A private apt for one suite of one archive; prints its configuration file.
+private_apt() {
+    local suite=$1 uri=$2 dir=$PWD/build/vm/apt/$1
+    mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/parts"
+    : >"$dir/status"
+    echo "deb [signed-by=$(keyring)] $uri $suite main" >"$dir/sources.list"
+    cat >"$dir/apt.conf" <<END
+Dir::Etc::sourcelist "$dir/sources.list";
+Dir::Etc::sourceparts "$dir/parts";
+Dir::State "$dir";
+Dir::State::status "$dir/status";
+Dir::Cache "$dir/cache";
+APT::Architecture "amd64";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "3";
+END
+    echo "$dir/apt.conf"
+}
+
+# The packages that hold the kernel: the versioned image, and the binary where Debian splits it. Modules are not taken:
+# what the tests need is built into the cloud kernels.
+kernel_packages() {
+    local image
+    image=$(apt-cache depends "$meta" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+    [ -n "$image" ] || return 1
+    echo "$image"
+    apt-cache depends "$image" | sed -n "s/^ *Depends: \(linux-binary-${image#linux-image-}\)\$/\1/p"
+}
+
+unpack_suite() {
+    local name=$1 suite=$2 uri=$3 work=$PWD/build/kernels/.$1.$$ package packages kernel
+    APT_CONFIG=$(private_apt "$suite" "$uri")
+    export APT_CONFIG
+    apt-get -qq update >>"$log" 2>&1 || return 1
+    packages=$(kernel_packages) || return 1
+    # shellcheck disable=SC2064
+    trap "rm -rf '$work'" EXIT
+    mkdir -p "$work/root"
+    # shellcheck disable=SC2086
+    (cd "$work" && apt-get -qq download $packages) >>"$log" 2>&1 || return 1
+    for package in "$work"/*.deb; do
+        dpkg-deb -x "$package" "$work/root"
+        rm -f "$package"
+    done
+    kernel=$(find "$work/root" -name 'vmlinuz*' -type f | head -n 1)
+    [ -n "$kernel" ] || return 1
+    cp "$kernel" "$work/vmlinuz"
+    # /boot/vmlinuz-RELEASE, or /usr/lib/modules/RELEASE/vmlinuz where the image is split.
+    case $kernel in
+    */vmlinuz) basename "$(dirname "$kernel")" ;;
+    *) basename "$kernel" | sed 's/^vmlinuz-//' ;;
+    esac >"$work/release"
+    rm -rf "$work/root" "build/kernels/$name"
+    mv "$work" "build/kernels/$name"
+}
+
+fetch() {
+    local name=$1 entry suite uri
+    [ ! -s "build/kernels/$name/vmlinuz" ] || return 0
+    [ -n "${suites[$name]:-}" ] || fail "no kernel $name: one of $order"
+    echo "kernels: fetching $name"
+    mkdir -p build/kernels build/vm
+    for entry in ${suites[$name]}; do
+        suite=${entry#security:}
+        uri=$(archive "$([ "$suite" = "$entry" ] && echo Debian || echo Debian-Security)")
+        [ -n "$uri" ] || continue
+        (unpack_suite "$name" "$suite" "$uri") && return 0
+    done
+    [ -n "$(archive Debian)" ] || fail "this host's apt knows no Debian mirror (run \`apt-get update\`; Ubuntu has none)"
+    fail "$name could not be downloaded: $(grep -m 1 -E '^[EW]:' "$log" || echo 'not in the mirror') (log: build/vm/fetch.log)"
+}
+
+[ "$(dpkg --print-architecture)" = amd64 ] || fail "kernels in a VM are set up for amd64 hosts only"
+mkdir -p build/vm
+: >"$log"
+for kernel in ${*:-$order}; do
+    fetch "$kernel"
+done

@@ -20,7 +20,7 @@ FUZZ_SECONDS ?= 600
 BPF_CPU ?= v3
 VMLINUX_BTF ?= /sys/kernel/btf/vmlinux
 
-ifeq ($(filter-out 0,$(V)),)
+ifeq ($(filter-out 0,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),)
 Q := @
 say = @printf '%-9s %s\n' '$1' '$(patsubst $(B)/%,%,$2)'
 else
@@ -85,6 +85,7 @@ LIBSONDE := $(O)/libsonde.a
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 UNIT_HELPERS := $(patsubst %.c,$(B)/asan/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 GOLDEN := $(patsubst %.c,$(B)/%,$(wildcard tests/golden/test_*.c))
+CANARIES := $(patsubst %.c,$(B)/%,$(wildcard tests/canary/test_*.c))
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIVE := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/*.c tests/bench/*.c))
 BPF_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
@@ -110,7 +111,7 @@ BPF_CFLAGS := -target bpf -mcpu=$(BPF_CPU) -O2 -g -std=gnu11 -Wall -Wextra -Werr
 	-D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I$(B) $(filter -I%,$(LIB_CFLAGS)) -MMD -MP
 
 .PHONY: all setup run test test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check bench fuzz \
-	install uninstall clean help build-tests fuzzers FORCE
+	install uninstall clean help build-tests fuzzers headers FORCE
 
 all: $(SONDE)
 
@@ -175,7 +176,7 @@ $(B)/tests/unit/%: $(B)/asan/tests/unit/%.o $(UNIT_HELPERS) $(B)/asan/libsonde.a
 	@mkdir -p $(@D)
 	$(Q)$(L_asan) $(call link_flags,tests/unit/$*.c) -o $@ $^ $(CMOCKA_LDLIBS) $(LIB_LDLIBS) -pthread -lm
 
-$(B)/tests/golden/%: $(B)/asan/tests/golden/%.o $(B)/asan/libsonde.a
+$(GOLDEN) $(CANARIES): $(B)/tests/%: $(B)/asan/tests/%.o $(B)/asan/libsonde.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(L_asan) -o $@ $^ $(CMOCKA_LDLIBS) $(LIB_LDLIBS) -pthread -lm
@@ -198,8 +199,9 @@ $(B)/tests/truth/truth: $(TRUTH_SOURCES:%.c=$(B)/obj/%.o)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -static -Wl,--gc-sections -o $@ $^ -pthread -lm
 
-build-tests: $(SONDE) $(UNIT) $(GOLDEN) $(FUZZERS) $(BPF_TESTS) $(TRUTH) $(LIVE)
+build-tests: $(SONDE) $(UNIT) $(GOLDEN) $(CANARIES) $(FUZZERS) $(BPF_TESTS) $(TRUTH) $(LIVE)
 fuzzers: $(FUZZERS)
+headers: $(B)/version.h $(SKELETONS)
 
 # --- commands: they install, build and run in that order, which one pass of make cannot
 setup:

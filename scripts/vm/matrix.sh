@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the BPF and truth layers under every backend on real kernels in a VM: `scripts/vm/matrix.sh [KERNEL...]`.
+# Prints TAP with a `# section:` line before each part; truth's JSON goes to build/test-results/truth/KERNEL-BACKEND.json.
+# TRUTH_ARGS and BACKENDS narrow a run while developing.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+status=0
+for kernel in ${*:-5.10 6.1 6.12 newest}; do
+    scripts/vm/fetch.sh "$kernel" >&2
+    files=(--file build/sonde --file scripts/vm/guest.sh)
+    for program in build/tests/truth/truth build/tests/bpf/test_*; do
+        [ ! -x "$program" ] || files+=(--file "$program")
+    done
+    results=build/test-results/vm/$kernel
+    rm -rf "$results"
+    scripts/vm/run.sh --kernel "$kernel" --results "$results" --timeout "${VM_TIMEOUT:-600}" --memory 2G "${files[@]}" \
+        -- env TRUTH_ARGS="${TRUTH_ARGS:-}" BACKENDS="${BACKENDS:-fentry kprobe tracepoint}" sh scripts/vm/guest.sh ||
+        status=$?
+    mkdir -p build/test-results/truth
+    for report in "$results"/*.json; do
+        [ ! -e "$report" ] || cp "$report" "build/test-results/truth/$kernel-$(basename "$report")"
+    done
+    echo "$(cat "build/kernels/$kernel/release")" >"build/test-results/truth/$kernel.release"
+done
+exit $status

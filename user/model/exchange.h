@@ -17,6 +17,9 @@ enum protocol {
 	PROTOCOL_COUNT,
 };
 
+/* As in labels: "http1". Defined beside proto's table. */
+const char *protocol_text(enum protocol protocol);
+
 enum side {
 	SIDE_SERVER, /* this end received the request */
 	SIDE_CLIENT, /* this end sent it */

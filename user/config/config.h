@@ -18,6 +18,24 @@ enum config_backend {
 	BACKEND_TRACEPOINT,
 };
 
+/* Where the value of an option was said; a later kind wins over an earlier one. */
+enum config_origin_kind {
+	ORIGIN_DEFAULT,
+	ORIGIN_FILE,
+	ORIGIN_ENVIRONMENT,
+	ORIGIN_FLAG,
+};
+
+struct config_origin {
+	enum config_origin_kind kind;
+	unsigned int line; /* of the file, from 1 */
+};
+
+#define CONFIG_OPTIONS_MAX 64  /* rows of the option table */
+#define CONFIG_LIST_MAX 1024   /* values of one repeatable option */
+#define CONFIG_VALUE_MAX 4095  /* bytes of one value */
+#define CONFIG_ERROR_SIZE 1024 /* enough for every message of config_load */
+
 struct string_list {
 	char **items; /* owned, each NUL-terminated */
 	size_t count;
@@ -53,4 +71,26 @@ struct config {
 	char *path_sysfs;                 /* "/sys" */
 	char *log_level;                  /* debug info warn error */
 	char *log_format;                 /* logfmt json */
+	struct config_origin origins[CONFIG_OPTIONS_MAX]; /* by place in the option table */
 };
+
+/* What config_load was called with, kept by the agent to load anew on SIGHUP. Borrowed from main's arguments. */
+struct config_source {
+	int argc;
+	char *const *argv; /* the flags alone, without program and command */
+	char *const *environment;
+};
+
+/*
+ * Reads flags (`argv` without program and command), environment and file, checks every value of all three, also of those
+ * that another one overrides, and the conflicts between options. 0; else a negative errno and ONE line without newline
+ * in `error`, which names the flag, variable or file:line and key, the value and what is allowed: -EINVAL for what the
+ * user said, -ENOMEM, or what reading the file said. What it returns belongs to config_free.
+ */
+MUST_CHECK int config_load(int argc, char *const *argv, char *const *environment, struct config *ret_config,
+			   char *error, size_t error_size);
+/* Frees the contents. Takes NULL and zeroed ones. */
+void config_free(struct config *config);
+
+/* How many options differ that only a restart can change; their names, with ", " between, go to `names` (cut to fit). */
+size_t config_reload_check(const struct config *old, const struct config *new, char *names, size_t size);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shapes of text values, and contradictions between options.
+ */
+#include "config/check.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "config/address.h"
+#include "config/options.h"
+
+bool check_listen_address(const char *value)
+{
+	char host[ADDRESS_HOST_SIZE];
+	uint16_t port;
+
+	return !address_split(value, host, &port);
+}
+
+bool check_absolute_path(const char *value)
+{
+	return *value == '/';
+}
+
+/* Pages of the web server that scrapers and orchestrators rely on. */
+bool check_telemetry_path(const char *value)
+{
+	static const char *const taken[] = { "/", "/health/live", "/health/ready", "/-/healthy", "/-/ready" };
+	size_t i;
+
+	if (*value != '/' || strpbrk(value, " ?#"))
+		return false;
+	for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (!strcmp(value, taken[i]))
+			return false;
+	return true;
+}
+
+#define ROUTE_BYTES_MAX 255 /* as aggregate keeps them */
+
+/* One segment, text[0..length): literal, {name}, or `*` when it is the last. */
+static bool segment_valid(const char *text, size_t length, bool last)
+{
+	size_t i;
+
+	if (length == 1 && *text == '*')
+		return last;
+	if (*text != '{')
+		return !memchr(text, '{', length) && !memchr(text, '}', length) && !memchr(text, '*', length);
+	if (length < 3 || text[length - 1] != '}')
+		return false;
+	for (i = 1; i < length - 1; i++)
+		if (!((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z') ||
+		      (text[i] >= '0' && text[i] <= '9') || strchr("_-.", text[i])))
+			return false;
+	return true;
+}
+
+bool check_route(const char *value)
+{
+	const char *segment = value + 1;
+
+	if (*value != '/' || strlen(value) > ROUTE_BYTES_MAX || strpbrk(value, " ?#;") || strstr(value, "//"))
+		return false;
+	while (*segment) {
+		size_t length = strcspn(segment, "/");
+		bool last = !segment[length];
+
+		if (!segment_valid(segment, length, last))
+			return false;
+		segment += last ? length : length + 1;
+	}
+	return true;
+}
+
+static struct config_where where_of(const struct config *config, const struct config_report *report, const char *name)
+{
+	const struct config_option *option = option_find(name);
+
+	return report_where(report, option, config->origins[option_index(option)]);
+}
+
+static int check_ports(const struct config *config, const struct config_report *report)
+{
+	size_t i, j;
+
+	for (i = 0; i < config->select_ports.count; i++)
+		for (j = 0; j < config->ignore_ports.count; j++)
+			if (config->select_ports.items[i] == config->ignore_ports.items[j])
+				return report_refuse(report, "%s: \"%" PRIu64 "\" conflicts with %s: "
+						     "a port is either selected or ignored",
+						     where_of(config, report, "select.port").text,
+						     config->select_ports.items[i],
+						     where_of(config, report, "ignore.port").text);
+	return 0;
+}
+
+static int check_addresses(const struct config *config, const struct config_report *report)
+{
+	const struct string_list *list = &config->web_listen_addresses;
+	size_t i, j;
+
+	for (i = 0; i < list->count; i++)
+		for (j = 0; j < i; j++)
+			if (!strcmp(list->items[i], list->items[j]))
+				return report_refuse(report, "%s: %s is given twice; an address is allowed once",
+						     where_of(config, report, "web.listen-address").text,
+						     report_quote(list->items[i]).text);
+	return 0;
+}
+
+static int check_sizes(const struct config *config, const struct config_report *report)
+{
+	if (config->capture_max_call_bytes <= config->capture_ring_bytes / 2)
+		return 0;
+	return report_refuse(report, "%s: \"%" PRIu64 "\" conflicts with %s of %" PRIu64 ": "
+			     "allowed is up to half of the ring",
+			     where_of(config, report, "capture.max-call-bytes").text, config->capture_max_call_bytes,
+			     where_of(config, report, "capture.ring-bytes").text, config->capture_ring_bytes);
+}
+
+int check_conflicts(const struct config *config, const struct config_report *report)
+{
+	int error = check_ports(config, report);
+
+	if (!error)
+		error = check_addresses(config, report);
+	if (!error)
+		error = check_sizes(config, report);
+	return error;
+}

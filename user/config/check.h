@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a text value must look like, and which options contradict each other. Pure; used inside config/ alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "config/config.h"
+#include "config/report.h"
+
+bool check_listen_address(const char *value);
+bool check_telemetry_path(const char *value);
+bool check_absolute_path(const char *value);
+bool check_route(const char *value);
+
+/* 0, or -EINVAL and a message about the first contradiction. */
+MUST_CHECK int check_conflicts(const struct config *config, const struct config_report *report);

@@ -4,7 +4,14 @@
  * first sight, kept for a while after exit, because the last exchanges of a process come after its death.
  * Order of precedence: OTEL_SERVICE_NAME in the environment, service.name in OTEL_RESOURCE_ATTRIBUTES, systemd unit
  * (never a user session's or login scope), then what a person would call it: an interpreter's script or module, a jar,
- * the executable.
+ * the executable (rules: identity/command.h).
+ *
+ * A forked child has its parent's name until it execs, whatever title it writes; only php-fpm's children are told
+ * apart, by their pools. Names are valid UTF-8, printable, at most 128 bytes. Events may be lost and pids come again:
+ * a record that is asked for is compared with /proc, by start time and executable, every 10 s (1 s when dead).
+ * Environments hold secrets: they are read for two variables, wiped and never kept.
+ * Known limits: of a process that overwrote its environment before it was first seen (nginx does) the variables are
+ * lost; a variable beyond the first 256 KiB of an environment is not seen.
  */
 #pragma once
 
@@ -16,7 +23,7 @@
 struct identity;
 
 struct identity_config {
-	const char *procfs; /* "/proc" */
+	const char *procfs;   /* "/proc" */
 	size_t max_processes; /* records kept; the longest dead leave first, then the least recently asked */
 	uint64_t keep_dead_ns;
 	uint64_t hash_seed;
@@ -26,10 +33,10 @@ struct identity_config {
 struct identity_exec {
 	uint32_t tgid;
 	uint64_t time_ns;
-	const char *filename;         /* as given to execve */
-	const char *arguments;        /* NUL-separated, maybe cut */
+	const char *filename;  /* as given to execve */
+	const char *arguments; /* NUL-separated, maybe cut */
 	size_t arguments_length;
-	const char *environment;      /* NUL-separated, maybe cut; read once, never kept */
+	const char *environment; /* NUL-separated, maybe cut; read once, never kept */
 	size_t environment_length;
 };
 

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads /proc/PID/{stat,exe,cwd,comm,cgroup,cmdline,environ}. The files are read one after the other while the process
+ * may exec or end, so the start time is looked at before and after: facts of two processes never mix.
+ */
+#include "identity/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/number.h"
+#include "identity/command.h"
+#include "identity/environment.h"
+#include "identity/unit.h"
+
+#define SCRATCH_BYTES (256 * 1024) /* of cmdline and environ; names stand early, class paths are long */
+#define STAT_BYTES 1024
+#define START_FIELD 22 /* proc_pid_stat(5): starttime */
+#define COMM_BYTES 64
+
+static int process_path(char *path, size_t size, const char *procfs, uint32_t tgid, const char *file)
+{
+	int length = snprintf(path, size, "%s/%u/%s", procfs, tgid, file);
+
+	return length > 0 && (size_t)length < size ? 0 : -ENAMETOOLONG;
+}
+
+/* The start of a file of the process. */
+static int read_file(const char *procfs, uint32_t tgid, const char *file, char *data, size_t size, size_t *ret_length)
+{
+	char path[PATH_MAX];
+	int error = process_path(path, sizeof(path), procfs, tgid, file);
+
+	return error ? error : file_read_start(AT_FDCWD, path, data, size, ret_length);
+}
+
+static void read_link(const char *procfs, uint32_t tgid, const char *file, char *target)
+{
+	char path[PATH_MAX];
+	ssize_t length = -1;
+
+	if (!process_path(path, sizeof(path), procfs, tgid, file))
+		length = readlink(path, target, PATH_MAX - 1);
+	target[length > 0 ? length : 0] = '\0';
+}
+
+void process_executable(const char *procfs, uint32_t tgid, char *path)
+{
+	static const char deleted[] = " (deleted)";
+	struct slice target;
+
+	read_link(procfs, tgid, "exe", path);
+	target = slice_of(path);
+	if (slice_ends(target, deleted))
+		path[target.length - (sizeof(deleted) - 1)] = '\0';
+}
+
+uint64_t process_parse_start(struct slice stat)
+{
+	/* Field 2 is the name in parentheses, which may hold anything, more of them too: fields count from the last. */
+	struct slice rest = slice_after_last(stat, ')'), field = slice_of("");
+	uint64_t ticks = 0;
+
+	if (rest.length == stat.length)
+		return 0;
+	rest = slice_skip(rest, 1);
+	for (int number = 3; number <= START_FIELD; number++)
+		if (!slice_next(&rest, ' ', &field))
+			return 0;
+	return number_u64_span(field.data, field.length, &ticks) ? 0 : ticks;
+}
+
+uint64_t process_start_ticks(const char *procfs, uint32_t tgid)
+{
+	char text[STAT_BYTES];
+	size_t length;
+
+	if (read_file(procfs, tgid, "stat", text, sizeof(text), &length))
+		return 0;
+	return process_parse_start(slice_make(text, length));
+}
+
+/* Where the environment of a process declares a name. Wipes what it read. */
+static void read_environment(const char *procfs, uint32_t tgid, const struct identity_exec *exec, char *scratch,
+			     struct process_facts *facts)
+{
+	size_t length;
+	int error;
+
+	if (exec && exec->environment_length) {
+		struct slice block = slice_make(exec->environment, exec->environment_length);
+
+		/* A block that does not end in NUL was cut: what is missing may be in /proc. */
+		facts->environment_seen = block.data[block.length - 1] == '\0';
+		if (environment_service(block, facts->name))
+			facts->source = NAME_FROM_ENVIRONMENT;
+	}
+	if (facts->environment_seen || facts->source == NAME_FROM_ENVIRONMENT)
+		return;
+	error = read_file(procfs, tgid, "environ", scratch, SCRATCH_BYTES, &length);
+	if (error) {
+		/* Ended while being read: how much came is not known. */
+		if (error != -ENOENT && error != -EACCES)
+			explicit_bzero(scratch, SCRATCH_BYTES);
+		return;
+	}
+	facts->environment_seen = length + 1 < SCRATCH_BYTES;
+	if (environment_service(slice_make(scratch, length), facts->name))
+		facts->source = NAME_FROM_ENVIRONMENT;
+	explicit_bzero(scratch, length);
+}
+
+static void read_unit(const char *procfs, uint32_t tgid, char *scratch, struct process_facts *facts)
+{
+	size_t length;
+
+	if (read_file(procfs, tgid, "cgroup", scratch, SCRATCH_BYTES, &length))
+		return;
+	facts->unit_seen = true;
+	unit_service(slice_make(scratch, length), facts->unit);
+	if (facts->source == NAME_UNKNOWN && facts->unit[0]) {
+		memcpy(facts->name, facts->unit, sizeof(facts->name));
+		facts->source = NAME_FROM_UNIT;
+	}
+}
+
+/*
+ * What exec says was executed. For a script that is the script, while its interpreter, the executable, stands first in
+ * the arguments that the kernel rewrote (execve(2), "Interpreter scripts"): "INTERPRETER [OPTION] SCRIPT ...".
+ */
+static struct slice exec_executable(const struct identity_exec *exec)
+{
+	struct slice filename = slice_of(exec->filename ? exec->filename : ""), first, argument;
+	struct arguments arguments = { .rest = slice_make(exec->arguments, exec->arguments_length), .separator = '\0' };
+
+	if (!arguments_next(&arguments, &first) || !filename.length)
+		return filename;
+	for (int i = 0; i < 2 && arguments_next(&arguments, &argument); i++)
+		if (slice_is(argument, exec->filename))
+			return first;
+	return filename;
+}
+
+static void keep_path(struct slice path, char *target)
+{
+	if (path.length >= PATH_MAX)
+		return;
+	memcpy(target, path.data, path.length);
+	target[path.length] = '\0';
+}
+
+static void read_command(const char *procfs, uint32_t tgid, const struct identity_exec *exec, char *scratch,
+			 struct process_facts *facts)
+{
+	char directory[PATH_MAX], comm[COMM_BYTES];
+	size_t length = 0, comm_length = 0;
+	struct command command = { 0 };
+
+	process_executable(procfs, tgid, facts->executable);
+	if (!facts->executable[0] && exec)
+		keep_path(exec_executable(exec), facts->executable);
+	read_link(procfs, tgid, "cwd", directory);
+	if (read_file(procfs, tgid, "comm", comm, sizeof(comm), &comm_length))
+		comm_length = 0;
+	if (exec && exec->arguments_length)
+		command.arguments = slice_make(exec->arguments, exec->arguments_length);
+	else if (!read_file(procfs, tgid, "cmdline", scratch, SCRATCH_BYTES, &length))
+		command.arguments = slice_make(scratch, length);
+	command.executable = slice_of(facts->executable);
+	command.directory = slice_of(directory);
+	command.comm = slice_make(comm, comm_length);
+	facts->titled = facts->source == NAME_UNKNOWN && command_is_titled(&command);
+	if (facts->source == NAME_UNKNOWN && slice_clean(command_service(&command), facts->name))
+		facts->source = NAME_FROM_COMMAND;
+	/* Arguments can hold secrets as well. */
+	explicit_bzero(scratch, length);
+}
+
+int process_read(const char *procfs, uint32_t tgid, const struct identity_exec *exec, struct process_facts *ret_facts)
+{
+	CLEANUP_FREE char *scratch = malloc(SCRATCH_BYTES);
+	uint64_t start, after;
+
+	*ret_facts = (struct process_facts){ 0 };
+	if (!scratch)
+		return -ENOMEM;
+	start = process_start_ticks(procfs, tgid);
+	for (int attempt = 0; attempt < 2; attempt++) {
+		*ret_facts = (struct process_facts){ .start_ticks = start };
+		read_environment(procfs, tgid, exec, scratch, ret_facts);
+		read_unit(procfs, tgid, scratch, ret_facts);
+		read_command(procfs, tgid, exec, scratch, ret_facts);
+		after = process_start_ticks(procfs, tgid);
+		/* Ended meanwhile: what was read while it was there is its own. */
+		if (after == start || !after)
+			return ret_facts->source == NAME_UNKNOWN ? -ENOENT : 0;
+		start = after;
+	}
+	*ret_facts = (struct process_facts){ 0 };
+	return -ENOENT;
+}

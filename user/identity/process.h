@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What one process says of itself, gathered from its exec event and from /proc, ready to be kept: its name, who gave
+ * it, its unit, its executable. Reads bounded amounts; never waits on the process. Keeps nothing of the environment.
+ */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "identity/identity.h"
+#include "identity/slice.h"
+
+enum name_source {
+	NAME_UNKNOWN,
+	NAME_FROM_COMMAND,
+	NAME_FROM_UNIT,
+	NAME_FROM_ENVIRONMENT,
+};
+
+struct process_facts {
+	uint64_t start_ticks;             /* since boot; 0 when the process is gone */
+	enum name_source source;          /* of `name` */
+	bool environment_seen;            /* its environment was read, to the end */
+	bool unit_seen;                   /* its cgroup was read */
+	bool titled;                      /* forks are named by their own titles */
+	char name[IDENTITY_NAME_MAX + 1]; /* by environment, unit or command; "" when unknown */
+	char unit[IDENTITY_NAME_MAX + 1]; /* "" when in none */
+	char executable[PATH_MAX];        /* "" when unknown */
+};
+
+/*
+ * `exec` may be NULL; what it tells is preferred, because /proc may already show what came after. A process that is
+ * gone is described by its exec event alone. -ENOENT when neither is there, -ENOMEM. `ret_facts` is written either way.
+ */
+MUST_CHECK int process_read(const char *procfs, uint32_t tgid, const struct identity_exec *exec,
+			    struct process_facts *ret_facts);
+
+/* Field 22 of /proc/PID/stat: with the pid it names a process for good. 0 when there is no such process. */
+uint64_t process_start_ticks(const char *procfs, uint32_t tgid);
+/* The executable's path without " (deleted)"; "" when it cannot be read. `path` holds PATH_MAX bytes. */
+void process_executable(const char *procfs, uint32_t tgid, char *path);
+/* Start time in the text of /proc/PID/stat, 0 when it holds none. */
+uint64_t process_parse_start(struct slice stat);

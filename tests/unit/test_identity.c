@@ -411,7 +411,7 @@ static void test_changes_while_read(void **state)
 	/* One that ends while it is read has the name that was read until then. */
 	PROCESS(f, 89, 100, "/usr/bin/old", "old", "OTEL_SERVICE_NAME=till", "0::/");
 	meanwhile = end_while_read;
-	when_read = "/89/cmdline";
+	when_read = "/89/cgroup";
 	assert_service(f, 89, SECOND, "till");
 	assert_null(when_read);
 }

@@ -151,28 +151,32 @@ static void keep_path(struct slice path, char *target)
 	target[path.length] = '\0';
 }
 
+static void read_executable(const char *procfs, uint32_t tgid, const struct identity_exec *exec,
+			    struct process_facts *facts)
+{
+	process_executable(procfs, tgid, facts->executable);
+	if (!facts->executable[0] && exec)
+		keep_path(exec_executable(exec), facts->executable);
+}
+
+/* Only for a process that neither environment nor unit named: most of what /proc costs is here. */
 static void read_command(const char *procfs, uint32_t tgid, const struct identity_exec *exec, char *scratch,
 			 struct process_facts *facts)
 {
 	char directory[PATH_MAX], comm[COMM_BYTES];
 	size_t length = 0, comm_length = 0;
-	struct command command = { 0 };
+	struct command command = { .executable = slice_of(facts->executable) };
 
-	process_executable(procfs, tgid, facts->executable);
-	if (!facts->executable[0] && exec)
-		keep_path(exec_executable(exec), facts->executable);
-	read_link(procfs, tgid, "cwd", directory);
-	if (read_file(procfs, tgid, "comm", comm, sizeof(comm), &comm_length))
-		comm_length = 0;
 	if (exec && exec->arguments_length)
 		command.arguments = slice_make(exec->arguments, exec->arguments_length);
 	else if (!read_file(procfs, tgid, "cmdline", scratch, SCRATCH_BYTES, &length))
 		command.arguments = slice_make(scratch, length);
-	command.executable = slice_of(facts->executable);
+	read_link(procfs, tgid, "cwd", directory);
 	command.directory = slice_of(directory);
-	command.comm = slice_make(comm, comm_length);
-	facts->titled = facts->source == NAME_UNKNOWN && command_is_titled(&command);
-	if (facts->source == NAME_UNKNOWN && slice_clean(command_service(&command), facts->name))
+	if (!facts->executable[0] && !read_file(procfs, tgid, "comm", comm, sizeof(comm), &comm_length))
+		command.comm = slice_make(comm, comm_length);
+	facts->titled = command_is_titled(&command);
+	if (slice_clean(command_service(&command), facts->name))
 		facts->source = NAME_FROM_COMMAND;
 	/* Arguments can hold secrets as well. */
 	explicit_bzero(scratch, length);
@@ -191,7 +195,9 @@ int process_read(const char *procfs, uint32_t tgid, const struct identity_exec *
 		*ret_facts = (struct process_facts){ .start_ticks = start };
 		read_environment(procfs, tgid, exec, scratch, ret_facts);
 		read_unit(procfs, tgid, scratch, ret_facts);
-		read_command(procfs, tgid, exec, scratch, ret_facts);
+		read_executable(procfs, tgid, exec, ret_facts);
+		if (ret_facts->source == NAME_UNKNOWN)
+			read_command(procfs, tgid, exec, scratch, ret_facts);
 		after = process_start_ticks(procfs, tgid);
 		/* Ended meanwhile: what was read while it was there is its own. */
 		if (after == start || !after)

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Text 0.0.4 (prometheus.io, exposition formats) and OpenMetrics 1.0 (its ABNF and section "Metric Types").
+ *   0.0.4:        # HELP name text / # TYPE name type / name{label="value",...} value
+ *   OpenMetrics:  # TYPE / # UNIT / # HELP of the family's name, counters without `_total`; `# EOF` at the end
+ * What the lines of one series share (name, labels) is written once and copied, since a histogram repeats it for every
+ * bucket: that, and numbers without printf, is what makes ten thousand histograms a matter of milliseconds.
+ */
+#include "exporters/prometheus/text_format.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "exporters/common/escape.h"
+#include "exporters/prometheus/decimal.h"
+
+#define LABELS_MAX_BYTES ((size_t)256 << 10) /* of one series */
+#define COUNTER_SUFFIX "_total"
+
+static bool ends_with(const char *text, size_t length, const char *suffix)
+{
+	size_t suffix_length = strlen(suffix);
+
+	return length > suffix_length && !memcmp(text + length - suffix_length, suffix, suffix_length);
+}
+
+static const char *type_text(const struct text_writer *writer)
+{
+	switch (writer->type) {
+	case METRIC_COUNTER:
+		/* OpenMetrics: a counter's sample MUST end in _total; one that does not is nothing known there. */
+		if (writer->openmetrics && !ends_with(writer->name, writer->name_length, COUNTER_SUFFIX))
+			break;
+		return "counter";
+	case METRIC_GAUGE:
+		return "gauge";
+	case METRIC_HISTOGRAM:
+		return "histogram";
+	case METRIC_UNTYPED:
+		break;
+	}
+	return writer->openmetrics ? "unknown" : "untyped";
+}
+
+/* `# KEYWORD name ` */
+static void comment(struct text_writer *writer, const char *keyword, size_t name_length)
+{
+	struct buffer *out = writer->output->buffer;
+
+	buffer_append_string(out, "# ");
+	buffer_append_string(out, keyword);
+	buffer_append_char(out, ' ');
+	buffer_append(out, writer->name, name_length);
+	buffer_append_char(out, ' ');
+}
+
+static void comment_lines(struct text_writer *writer, const struct metric_family *family)
+{
+	struct buffer *out = writer->output->buffer;
+
+	comment(writer, "HELP", writer->name_length);
+	escape_append(out, family->help, ESCAPE_BACKSLASH);
+	buffer_append_char(out, '\n');
+	comment(writer, "TYPE", writer->name_length);
+	buffer_append_string(out, type_text(writer));
+	buffer_append_char(out, '\n');
+}
+
+/* OpenMetrics 1.0: the unit MUST be a suffix of the family's name, separated by an underscore. */
+static bool unit_is_suffix(const struct text_writer *writer, size_t name_length, const char *unit)
+{
+	return *unit && ends_with(writer->name, name_length, unit) &&
+	       writer->name[name_length - strlen(unit) - 1] == '_';
+}
+
+static void openmetrics_comment_lines(struct text_writer *writer, const struct metric_family *family)
+{
+	struct buffer *out = writer->output->buffer;
+	size_t length = writer->name_length;
+
+	if (writer->type == METRIC_COUNTER && ends_with(writer->name, length, COUNTER_SUFFIX))
+		length -= strlen(COUNTER_SUFFIX);
+	comment(writer, "TYPE", length);
+	buffer_append_string(out, type_text(writer));
+	buffer_append_char(out, '\n');
+	if (unit_is_suffix(writer, length, family->unit)) {
+		comment(writer, "UNIT", length);
+		buffer_append_string(out, family->unit);
+		buffer_append_char(out, '\n');
+	}
+	comment(writer, "HELP", length);
+	escape_append(out, family->help, ESCAPE_QUOTED);
+	buffer_append_char(out, '\n');
+}
+
+static void family_begin(void *ctx, const struct metric_family *family)
+{
+	struct text_writer *writer = ctx;
+	size_t length = strlen(family->name);
+
+	if (length > TEXT_NAME_MAX) {
+		writer->error = writer->error ? writer->error : -ENAMETOOLONG;
+		return;
+	}
+	memcpy(writer->name, family->name, length + 1);
+	writer->name_length = length;
+	writer->type = family->type;
+	writer->family_start = writer->output->buffer->length;
+	writer->has_samples = false;
+	if (writer->openmetrics)
+		openmetrics_comment_lines(writer, family);
+	else
+		comment_lines(writer, family);
+}
+
+static void write_labels(struct text_writer *writer, const struct metric_label *labels, size_t label_count)
+{
+	struct buffer *out = &writer->labels;
+
+	buffer_reset(out);
+	for (size_t i = 0; i < label_count; i++) {
+		if (!*labels[i].value)
+			continue;
+		if (out->length)
+			buffer_append_char(out, ',');
+		buffer_append_string(out, labels[i].name);
+		buffer_append(out, "=\"", 2);
+		escape_append(out, labels[i].value, ESCAPE_QUOTED);
+		buffer_append_char(out, '"');
+	}
+	if (!writer->error)
+		writer->error = buffer_error(out);
+}
+
+/* `name_suffix{labels} ` */
+static void series(struct text_writer *writer, const char *suffix, size_t suffix_length)
+{
+	struct buffer *out = writer->output->buffer;
+
+	buffer_append(out, writer->name, writer->name_length);
+	buffer_append(out, suffix, suffix_length);
+	if (writer->labels.length) {
+		buffer_append_char(out, '{');
+		buffer_append(out, writer->labels.data, writer->labels.length);
+		buffer_append_char(out, '}');
+	}
+	buffer_append_char(out, ' ');
+}
+
+static void value_line_end(struct buffer *out, double value)
+{
+	char text[DECIMAL_SIZE];
+	size_t length = decimal_value(value, text);
+
+	buffer_append(out, text, length);
+	buffer_append_char(out, '\n');
+}
+
+static void count_line_end(struct buffer *out, uint64_t count)
+{
+	buffer_append_uint(out, count);
+	buffer_append_char(out, '\n');
+}
+
+/* Lets the output go on when a whole unit has been written. */
+static void unit_end(struct text_writer *writer)
+{
+	const struct exposition_output *output = writer->output;
+
+	writer->has_samples = true;
+	if (!writer->error)
+		writer->error = buffer_error(output->buffer);
+	if (!writer->error && output->flush && output->buffer->length >= output->flush_bytes)
+		writer->error = output->flush(output->ctx, output->buffer);
+}
+
+static void sample(void *ctx, const struct metric_label *labels, size_t label_count, double value)
+{
+	struct text_writer *writer = ctx;
+
+	if (writer->error)
+		return;
+	write_labels(writer, labels, label_count);
+	series(writer, "", 0);
+	value_line_end(writer->output->buffer, value);
+	unit_end(writer);
+}
+
+static void bucket(struct text_writer *writer, const char *le, size_t le_length, uint64_t cumulative)
+{
+	struct buffer *out = writer->output->buffer;
+
+	buffer_append(out, writer->prefix.data, writer->prefix.length);
+	buffer_append(out, le, le_length);
+	buffer_append(out, "\"} ", 3);
+	count_line_end(out, cumulative);
+}
+
+/* Returns the count of all observations: what le="+Inf" says and `_count` MUST repeat. */
+static uint64_t buckets(struct text_writer *writer, const struct metric_histogram *histogram)
+{
+	struct buffer *prefix = &writer->prefix;
+	char le[DECIMAL_SIZE];
+	uint64_t cumulative = 0;
+	size_t length;
+
+	buffer_reset(prefix);
+	buffer_append(prefix, writer->name, writer->name_length);
+	buffer_append(prefix, "_bucket{", 8);
+	buffer_append(prefix, writer->labels.data, writer->labels.length);
+	if (writer->labels.length)
+		buffer_append_char(prefix, ',');
+	buffer_append(prefix, "le=\"", 4);
+	if (!writer->error)
+		writer->error = buffer_error(prefix);
+	for (uint32_t i = 0; i < histogram->bound_count; i++) {
+		cumulative += histogram->counts[i];
+		length = decimal_bound(histogram->bounds[i], writer->openmetrics, le);
+		bucket(writer, le, length, cumulative);
+	}
+	cumulative += histogram->counts[histogram->bound_count];
+	bucket(writer, "+Inf", 4, cumulative);
+	return cumulative;
+}
+
+static void histogram(void *ctx, const struct metric_label *labels, size_t label_count,
+		      const struct metric_histogram *histogram)
+{
+	struct text_writer *writer = ctx;
+	uint64_t count;
+
+	if (writer->error)
+		return;
+	write_labels(writer, labels, label_count);
+	count = buckets(writer, histogram);
+	series(writer, "_sum", 4);
+	value_line_end(writer->output->buffer, histogram->sum);
+	series(writer, "_count", 6);
+	count_line_end(writer->output->buffer, count);
+	unit_end(writer);
+}
+
+static void family_end(void *ctx)
+{
+	struct text_writer *writer = ctx;
+
+	/* Nothing was flushed since family_begin: that happens after samples only. */
+	if (!writer->error && !writer->has_samples)
+		writer->output->buffer->length = writer->family_start;
+}
+
+void text_writer_init(struct text_writer *writer, bool openmetrics, const struct exposition_output *output)
+{
+	*writer = (struct text_writer){ .output = output, .openmetrics = openmetrics };
+	buffer_init(&writer->labels, LABELS_MAX_BYTES);
+	buffer_init(&writer->prefix, LABELS_MAX_BYTES + 2 * TEXT_NAME_MAX);
+}
+
+struct metric_visitor text_writer_visitor(struct text_writer *writer)
+{
+	return (struct metric_visitor){
+		.ctx = writer,
+		.family_begin = family_begin,
+		.sample = sample,
+		.histogram = histogram,
+		.family_end = family_end,
+	};
+}
+
+int text_writer_finish(struct text_writer *writer)
+{
+	int error = writer->error;
+
+	if (!error && writer->openmetrics)
+		buffer_append_string(writer->output->buffer, "# EOF\n");
+	if (!error)
+		error = buffer_error(writer->output->buffer);
+	buffer_done(&writer->labels);
+	buffer_done(&writer->prefix);
+	return error;
+}

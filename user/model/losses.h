@@ -46,5 +46,6 @@ struct stream_losses {
 	uint64_t skipped_bytes[SKIP_REASON_COUNT];
 	uint64_t out_of_step[STEP_REASON_COUNT];
 	uint64_t no_room_connections;
+	uint64_t unopened_segments;  /* of connections whose opening was not seen, that found no room, or have ended */
 	uint64_t reordered_segments; /* came out of order and were put right: not a loss, but worth seeing */
 };

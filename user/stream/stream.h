@@ -10,36 +10,41 @@
 #include "model/losses.h"
 #include "model/segment.h"
 
+struct proto_ops;
 struct stream_table;
 
 struct stream_config {
 	size_t max_connections; /* beyond it new connections are counted UNPARSED_NO_ROOM and muted */
-	size_t max_bytes;       /* of parse buffers and held segments over all connections */
+	/* Of parsers and held segments over all connections. When it is used up nothing is held, and a connection whose
+	 * parser grows beyond its share (max_bytes / max_connections) is given up: never more than twice this. */
+	size_t max_bytes;
 	uint64_t hold_ns;       /* how long a segment that came early waits for what should come before it */
 	uint64_t hash_seed;
+	const struct proto_ops *const *protocols; /* as proto_table, for tests; NULL: proto_table */
 };
 
-/* What a connection that yields no exchanges is told as; once per connection, when it is recognised (bytes so far and
- * final = false), and when it ends (final = true: bytes are those since the first call). */
+/* What a connection that yields no exchanges is told as: once when it is recognised (bytes so far, final = false), once
+ * when it ends (final = true, bytes since the first call). One that found no room has no state here: its bytes are told
+ * at its end with tgid 0. */
 struct unparsed_report {
 	uint64_t conn_id;
 	uint32_t tgid;
 	enum unparsed_reason reason;
 	uint64_t bytes[2]; /* by direction */
-	uint64_t lifetime_ns; /* of the opaque part; 0 unless final */
+	uint64_t lifetime_ns; /* since it was recognised; 0 unless final */
 	bool final;
 };
 
 struct stream_callbacks {
 	void *ctx;
 	void (*exchange)(void *ctx, const struct exchange *exchange);
-	/* The gauge of requests in flight: change is +1 or -1; sums to zero over a connection's life. */
+	/* The gauge of requests in flight: change is +1 or -1; sums to zero over a connection's life, and for each tgid. */
 	void (*active)(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side, enum http_method method, int change);
 	void (*unparsed)(void *ctx, const struct unparsed_report *report);
 	struct capture_control control;
 };
 
-/* -ENOMEM. The callbacks are copied. */
+/* -ENOMEM. The callbacks are copied; none of them may call back into the table. */
 MUST_CHECK int stream_table_new(const struct stream_config *config, const struct stream_callbacks *callbacks,
 				struct stream_table **ret_table);
 /* Frees everything; open requests are not reported. Takes NULL. */
@@ -48,11 +53,17 @@ void stream_table_free(struct stream_table *table);
 void stream_on_open(struct stream_table *table, const struct connection_open *open);
 void stream_on_segment(struct stream_table *table, const struct segment *segment);
 void stream_on_end(struct stream_table *table, const struct connection_end *end);
-/* The kernel lost events (its own counters say how many): a gap may be anywhere. Only informs unix streams and holds. */
+/* The kernel lost events (its own counters say how many), ends of connections perhaps among them: when the table is
+ * full, what has been idle for long may make room. Gaps need no telling: positions show them. */
 void stream_on_loss(struct stream_table *table);
-/* Gives up waiting where hold_ns has passed. Call it every few milliseconds while segments flow. */
+/* Gives up waiting where hold_ns has passed since the first tick that saw the wait: a segment that overtook another in
+ * the ring is never given up because the ring was read late. Call it every few milliseconds while segments flow, after
+ * the ring was drained, and also while stream_table_waiting. */
 void stream_tick(struct stream_table *table, uint64_t now_ns);
+/* Something is held until time passes. */
+bool stream_table_waiting(const struct stream_table *table);
 
 const struct stream_losses *stream_table_losses(const struct stream_table *table);
 size_t stream_table_connections(const struct stream_table *table);
+/* Memory of parsers and held segments. */
 size_t stream_table_bytes(const struct stream_table *table);

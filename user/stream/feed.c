@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hands bytes and holes to the parser, does what its answer demands, and passes on what it tells. The parser sees flows
+ * and no connection: side, endpoints and directions are added here.
+ */
+#include <string.h>
+
+#include "stream/connection_table.h"
+
+/* Telling the kernel costs a system call, about what it costs to copy this much. */
+#define SKIP_WORTH_BYTES 8192
+
+enum proto_flow feed_flow(const struct connection *conn, enum direction direction)
+{
+	return (conn->side == SIDE_SERVER) == (direction == DIRECTION_RECEIVE) ? FLOW_REQUEST : FLOW_RESPONSE;
+}
+
+static enum direction direction_of(const struct connection *conn, enum proto_flow flow)
+{
+	return (conn->side == SIDE_SERVER) == (flow == FLOW_REQUEST) ? DIRECTION_RECEIVE : DIRECTION_SEND;
+}
+
+static void lengthen(struct endpoint *endpoint, const struct short_endpoint *from, const char *path)
+{
+	endpoint->family = from->family;
+	endpoint->port = from->port;
+	memcpy(endpoint->address, from->address, sizeof(endpoint->address));
+	endpoint->path[0] = '\0';
+	if (path)
+		memcpy(endpoint->path, path, strnlen(path, sizeof(endpoint->path) - 1) + 1);
+}
+
+static void sink_exchange(void *ctx, struct exchange *exchange)
+{
+	struct stream_table *table = ctx;
+	const struct connection *conn = table->feeding;
+	const char *paths = conn->paths;
+
+	lengthen(&table->scratch[0], &conn->endpoints[0], paths);
+	lengthen(&table->scratch[1], &conn->endpoints[1], paths ? paths + strlen(paths) + 1 : NULL);
+	exchange->conn_id = conn->conn_id;
+	exchange->protocol = conn->ops->protocol;
+	exchange->side = conn->side;
+	exchange->local = &table->scratch[0];
+	exchange->remote = &table->scratch[1];
+	table->callbacks.exchange(table->callbacks.ctx, exchange);
+}
+
+static void sink_skip_until(void *ctx, enum proto_flow flow, uint32_t position)
+{
+	struct stream_table *table = ctx;
+	struct connection *conn = table->feeding;
+	enum direction direction = direction_of(conn, flow);
+	struct lane *lane = &conn->lanes[direction];
+	uint32_t have = table->feeding_lane == lane ? table->feeding_end : lane->next;
+
+	if (!position_before(have, position) || position - have < SKIP_WORTH_BYTES)
+		return;
+	if (lane->skipping && lane->skip_to == position)
+		return;
+	lane->skipping = true;
+	lane->skip_to = position;
+	table->callbacks.control.skip_until(table->callbacks.control.ctx, conn->conn_id, direction, position);
+}
+
+/* A socket may pass from process to process, but a request must leave the gauge of the process that it entered. */
+static void sink_active(void *ctx, enum http_method method, int change)
+{
+	struct stream_table *table = ctx;
+	struct connection *conn = table->feeding;
+
+	if (change > 0 && conn->active == 0 && table->feeding_tgid)
+		conn->tgid = table->feeding_tgid;
+	conn->active += (uint32_t)change;
+	table->callbacks.active(table->callbacks.ctx, conn->conn_id, conn->tgid, conn->side, method, change);
+}
+
+void feed_init(struct stream_table *table)
+{
+	table->sink = (struct proto_sink){
+		.ctx = table,
+		.exchange = sink_exchange,
+		.skip_until = sink_skip_until,
+		.active = sink_active,
+		.losses = &table->losses,
+	};
+}
+
+/* The longest front of a segment that is all seen, or all not seen. */
+static struct proto_chunk front_of(const struct segment *view)
+{
+	struct proto_chunk chunk = {
+		.time_ns = view->time_ns,
+		.tgid = view->tgid,
+		.tid = view->tid,
+		.position = view->position,
+		.peer_position = view->peer_position,
+	};
+
+	if (view->captured_length && !view->captured_offset) {
+		chunk.data = view->data;
+		chunk.length = view->captured_length;
+	} else {
+		chunk.length = view->captured_length ? view->captured_offset : view->length;
+	}
+	return chunk;
+}
+
+static void count_memory(struct stream_table *table, struct connection *conn)
+{
+	size_t memory = conn->ops->memory(conn->state);
+
+	table->bytes += memory - conn->memory;
+	conn->memory = (uint32_t)memory;
+}
+
+static void lose_step(struct stream_table *table, struct connection *conn, struct segment *view,
+		      const struct proto_chunk *chunk, size_t consumed)
+{
+	struct lane *lane = &conn->lanes[view->direction];
+	uint32_t missing = chunk->data ? 0 : (uint32_t)(chunk->length - consumed);
+
+	if (!chunk->data)
+		table->losses.out_of_step[STEP_GAP]++;
+	table->losses.skipped_bytes[SKIP_GAP] += missing;
+	lane_advance(lane, missing);
+	segment_trim(view, missing);
+	conn->ops->lost(conn->state, &table->sink, feed_flow(conn, view->direction));
+	count_memory(table, conn);
+	lane->detour |= LANE_SEARCHING;
+	lane->before_start = false;
+	search_pass_over(table, lane, view);
+}
+
+static void pass_over_dead(struct stream_table *table, struct connection *conn, struct segment *view)
+{
+	table->losses.skipped_bytes[SKIP_MALFORMED] += view->length;
+	conn->bytes[view->direction] += view->length;
+	lane_advance(&conn->lanes[view->direction], view->length);
+	segment_trim(view, view->length);
+}
+
+/* The other lane may still bring responses to sound requests; when both are dead nothing can come. */
+static void kill_lane(struct stream_table *table, struct connection *conn, struct segment *view)
+{
+	conn->lanes[view->direction].detour |= LANE_DEAD;
+	count_memory(table, conn);
+	pass_over_dead(table, conn, view);
+	if (conn->lanes[!view->direction].detour & LANE_DEAD)
+		connection_unparsed(table, conn, UNPARSED_MALFORMED, view);
+}
+
+static enum stall feed_stopped(struct stream_table *table, struct connection *conn, struct segment *view,
+			       const struct proto_chunk *chunk, size_t consumed, enum proto_status status)
+{
+	if (status == PROTO_WAIT && !chunk->no_wait) {
+		count_memory(table, conn);
+		return STALL_TIME;
+	}
+	if (status == PROTO_OPAQUE)
+		connection_unparsed(table, conn, UNPARSED_UPGRADED, view);
+	else if (status == PROTO_LOST)
+		lose_step(table, conn, view, chunk, consumed);
+	else
+		kill_lane(table, conn, view);
+	return STALL_NONE;
+}
+
+/* What a response would wait for was before our time: the requests of an old connection are not in step yet. */
+static bool request_is_before_start(const struct connection *conn, enum direction direction)
+{
+	return conn->lanes[!direction].before_start && feed_flow(conn, direction) == FLOW_RESPONSE;
+}
+
+enum stall feed_view(struct stream_table *table, struct connection *conn, struct segment *view, bool force)
+{
+	struct lane *lane = &conn->lanes[view->direction];
+	enum proto_flow flow = feed_flow(conn, view->direction);
+	bool no_wait = force || request_is_before_start(conn, view->direction);
+
+	table->feeding = conn;
+	table->feeding_lane = lane;
+	table->feeding_tgid = view->tgid;
+	table->feeding_end = view->position + view->length;
+	do {
+		struct proto_chunk chunk = front_of(view);
+		enum proto_status status;
+		size_t consumed = 0;
+
+		chunk.no_wait = no_wait;
+		status = conn->ops->feed(conn->state, &table->sink, flow, &chunk, &consumed);
+		lane_advance(lane, (uint32_t)consumed);
+		segment_trim(view, (uint32_t)consumed);
+		if (status != PROTO_OK || consumed != chunk.length)
+			return feed_stopped(table, conn, view, &chunk, consumed, status);
+	} while (view->length);
+	count_memory(table, conn);
+	if (table->bytes > table->config.max_bytes && conn->memory > table->share)
+		connection_no_room(table, conn, view);
+	return STALL_NONE;
+}
+
+void feed_in_order(struct stream_table *table, struct connection *conn, struct segment *view)
+{
+	enum direction direction = view->direction;
+	enum stall stall = feed_view(table, conn, view, false);
+
+	if (stall || conn->lanes[!direction].head)
+		order_after_feed(table, conn, view, stall);
+}
+
+enum stall feed_offer(struct stream_table *table, struct connection *conn, struct segment *view, bool at_start,
+		      bool force)
+{
+	struct lane *lane = &conn->lanes[view->direction];
+
+	if (conn->phase == PHASE_UNPARSED)
+		connection_count_unparsed(table, conn, view);
+	else if (conn->phase == PHASE_DETECT)
+		return detect_offer(table, conn, view, at_start, force);
+	else if (lane->detour & LANE_DEAD)
+		pass_over_dead(table, conn, view);
+	else if (lane->detour & LANE_ENDED)
+		search_pass_over(table, lane, view);
+	else if (lane->detour & LANE_SEARCHING)
+		return search_offer(table, conn, view, at_start, force);
+	else
+		return feed_view(table, conn, view, force);
+	return STALL_NONE;
+}
+
+void feed_hole(struct stream_table *table, struct connection *conn, const struct segment *like, uint32_t length)
+{
+	struct lane *lane = &conn->lanes[like->direction];
+	struct segment hole = *like;
+
+	hole.position = lane->next;
+	hole.length = length;
+	hole.captured_offset = 0;
+	hole.captured_length = 0;
+	lane->hole_start = lane->next;
+	lane->hole_end = lane->next + length;
+	if (conn->phase == PHASE_PARSED && !(lane->detour & (LANE_DEAD | LANE_ENDED | LANE_SEARCHING))) {
+		(void)feed_view(table, conn, &hole, true);
+		return;
+	}
+	if (conn->phase == PHASE_PARSED && (lane->detour & LANE_DEAD)) {
+		pass_over_dead(table, conn, &hole);
+		return;
+	}
+	if (conn->phase != PHASE_UNPARSED)
+		table->losses.skipped_bytes[SKIP_GAP] += length;
+	if (conn->phase == PHASE_DETECT && conn->from_start) {
+		table->losses.out_of_step[STEP_GAP]++;
+		conn->from_start = false;
+	}
+	lane_advance(lane, length);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The held segments of a lane, copied and in the order of their positions. Few lanes ever hold one. Appending is the
+ * common case (a lane that waits for the other one), so there is a tail; what must go before it walks from the head.
+ */
+#include <string.h>
+
+#include "stream/connection_table.h"
+
+static size_t piece_bytes(const struct piece *piece)
+{
+	return sizeof(*piece) + piece->segment.captured_length;
+}
+
+static struct piece *piece_new(const struct segment *view, bool at_start)
+{
+	struct piece *piece = malloc(sizeof(*piece) + view->captured_length);
+
+	if (!piece)
+		return NULL;
+	piece->next = NULL;
+	piece->seen_ns = 0;
+	piece->at_start = at_start;
+	piece->segment = *view;
+	piece->segment.data = piece->bytes;
+	if (view->captured_length)
+		memcpy(piece->bytes, view->data, view->captured_length);
+	return piece;
+}
+
+static void link_after(struct lane *lane, struct piece *before, struct piece *piece)
+{
+	struct piece **link = before ? &before->next : &lane->head;
+
+	piece->next = *link;
+	*link = piece;
+	if (!piece->next)
+		lane->tail = piece;
+	lane->detour |= LANE_QUEUED;
+	lane->piece_count++;
+}
+
+bool queue_insert(struct stream_table *table, struct lane *lane, const struct segment *view, bool at_start)
+{
+	size_t bytes = sizeof(struct piece) + view->captured_length;
+	struct piece *piece, *before = lane->tail;
+
+	if (lane->piece_count >= LANE_PIECES_MAX || table->bytes + bytes > table->config.max_bytes)
+		return false;
+	piece = piece_new(view, at_start);
+	if (!piece)
+		return false;
+	if (before && position_before(view->position, before->segment.position)) {
+		table->losses.reordered_segments++;
+		before = NULL;
+		while (!position_before(view->position, (before ? before->next : lane->head)->segment.position))
+			before = before ? before->next : lane->head;
+	}
+	link_after(lane, before, piece);
+	table->bytes += bytes;
+	return true;
+}
+
+struct piece *queue_pop(struct stream_table *table, struct lane *lane)
+{
+	struct piece *piece = lane->head;
+
+	lane->head = piece->next;
+	if (!lane->head) {
+		lane->tail = NULL;
+		lane->detour &= ~LANE_QUEUED;
+	}
+	lane->piece_count--;
+	table->bytes -= piece_bytes(piece);
+	return piece;
+}
+
+void queue_push_front(struct stream_table *table, struct lane *lane, struct piece *piece)
+{
+	link_after(lane, NULL, piece);
+	table->bytes += piece_bytes(piece);
+}
+
+uint64_t queue_drop(struct stream_table *table, struct lane *lane)
+{
+	uint64_t length = 0;
+
+	while (lane->head) {
+		struct piece *piece = queue_pop(table, lane);
+
+		length += piece->segment.length;
+		free(piece);
+	}
+	lane->stall = STALL_NONE;
+	return length;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of connections and the short way through it: nearly every segment continues its lane exactly where the lane
+ * stands, and its bytes go from the ring to the parser without a copy. Everything else is order.c's.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "stream/connection_table.h"
+
+/* A connection of which nothing was heard for so long may have ended unheard, if events were lost. */
+#define STALE_NS (600 * UINT64_C(1000000000))
+#define SWEEP_EVERY_NS (1 * UINT64_C(1000000000))
+
+int stream_table_new(const struct stream_config *config, const struct stream_callbacks *callbacks,
+		     struct stream_table **ret_table)
+{
+	struct stream_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return -ENOMEM;
+	table->config = *config;
+	table->callbacks = *callbacks;
+	table->protocols = config->protocols ? config->protocols : proto_table;
+	table->share = config->max_bytes / (config->max_connections ? config->max_connections : 1);
+	hash_table_init(&table->connections, config->max_connections);
+	feed_init(table);
+	*ret_table = table;
+	return 0;
+}
+
+static bool drop_connection(struct hash_node *node, void *ctx)
+{
+	connection_free(ctx, hash_entry(node, struct connection, node));
+	return true;
+}
+
+void stream_table_free(struct stream_table *table)
+{
+	if (!table)
+		return;
+	hash_table_remove_if(&table->connections, drop_connection, table);
+	hash_table_done(&table->connections);
+	free(table);
+}
+
+static bool connection_is(const struct hash_node *node, const void *key)
+{
+	return hash_entry(node, const struct connection, node)->conn_id == *(const uint64_t *)key;
+}
+
+static struct connection *find(struct stream_table *table, uint64_t conn_id)
+{
+	struct hash_node *node;
+
+	if (table->last && table->last->conn_id == conn_id)
+		return table->last;
+	node = hash_table_find(&table->connections, hash_u64(conn_id, table->config.hash_seed), connection_is, &conn_id);
+	if (!node)
+		return NULL;
+	table->last = hash_entry(node, struct connection, node);
+	return table->last;
+}
+
+static struct short_endpoint shorten(const struct endpoint *endpoint)
+{
+	struct short_endpoint result = { .family = endpoint->family, .port = endpoint->port };
+
+	memcpy(result.address, endpoint->address, sizeof(result.address));
+	return result;
+}
+
+/* The paths of unix sockets are rare and long: kept apart, at their own length. */
+static int copy_paths(struct connection *conn, const struct connection_open *open)
+{
+	size_t local = strnlen(open->local.path, sizeof(open->local.path) - 1);
+	size_t remote = strnlen(open->remote.path, sizeof(open->remote.path) - 1);
+
+	if (!local && !remote)
+		return 0;
+	conn->paths = calloc(1, local + remote + 2);
+	if (!conn->paths)
+		return -ENOMEM;
+	memcpy(conn->paths, open->local.path, local);
+	memcpy(conn->paths + local + 1, open->remote.path, remote);
+	return 0;
+}
+
+static int add_connection(struct stream_table *table, const struct connection_open *open)
+{
+	struct connection *conn = calloc(1, sizeof(*conn));
+	unsigned int d;
+	int error;
+
+	if (!conn)
+		return -ENOMEM;
+	conn->conn_id = open->conn_id;
+	conn->tgid = open->tgid;
+	conn->from_start = open->from_start || open->role != ROLE_UNKNOWN;
+	conn->heard_ns = open->time_ns;
+	conn->endpoints[0] = shorten(&open->local);
+	conn->endpoints[1] = shorten(&open->remote);
+	for (d = 0; d < 2; d++) {
+		conn->lanes[d].next = open->position[d];
+		conn->lanes[d].detour = LANE_NOT_PARSED;
+	}
+	error = copy_paths(conn, open);
+	if (!error)
+		error = hash_table_insert(&table->connections, &conn->node,
+					  hash_u64(open->conn_id, table->config.hash_seed));
+	if (error) {
+		free(conn->paths);
+		free(conn);
+	}
+	return error;
+}
+
+struct sweep {
+	struct stream_table *table;
+	uint64_t now_ns;
+};
+
+static bool drop_stale(struct hash_node *node, void *ctx)
+{
+	struct connection *conn = hash_entry(node, struct connection, node);
+	const struct sweep *sweep = ctx;
+
+	if (conn->heard_ns + STALE_NS > sweep->now_ns)
+		return false;
+	conn->close_reason = END_TIMEOUT;
+	conn->close_ns = sweep->now_ns;
+	connection_conclude(sweep->table, conn);
+	connection_free(sweep->table, conn);
+	return true;
+}
+
+/* Ends can be lost as every event can: without this the table would fill with the dead. */
+static void make_room(struct stream_table *table, uint64_t now_ns)
+{
+	struct sweep sweep = { .table = table, .now_ns = now_ns };
+
+	if (!table->ends_lost || now_ns < table->sweep_ns)
+		return;
+	table->sweep_ns = now_ns + SWEEP_EVERY_NS;
+	hash_table_remove_if(&table->connections, drop_stale, &sweep);
+}
+
+void stream_on_open(struct stream_table *table, const struct connection_open *open)
+{
+	struct unparsed_report report = { .conn_id = open->conn_id, .tgid = open->tgid, .reason = UNPARSED_NO_ROOM };
+
+	if (find(table, open->conn_id))
+		return;
+	if (table->connections.count >= table->config.max_connections)
+		make_room(table, open->time_ns);
+	if (!add_connection(table, open))
+		return;
+	table->losses.no_room_connections++;
+	table->callbacks.unparsed(table->callbacks.ctx, &report);
+	table->callbacks.control.mute(table->callbacks.control.ctx, open->conn_id);
+}
+
+void stream_on_segment(struct stream_table *table, const struct segment *segment)
+{
+	struct connection *conn = find(table, segment->conn_id);
+	struct lane *lane;
+	struct segment view;
+
+	if (!conn) {
+		table->losses.unopened_segments++;
+		return;
+	}
+	conn->heard_ns = segment->time_ns;
+	lane = &conn->lanes[segment->direction];
+	if (lane->detour || segment->position != lane->next || !segment->length) {
+		order_segment(table, conn, segment);
+		return;
+	}
+	view = *segment;
+	feed_in_order(table, conn, &view);
+}
+
+/* One that found no room has no state, but the kernel counted its bytes. */
+static void report_no_room(struct stream_table *table, const struct connection_end *end)
+{
+	struct unparsed_report report = {
+		.conn_id = end->conn_id,
+		.reason = UNPARSED_NO_ROOM,
+		.bytes = { end->skipped[0], end->skipped[1] },
+		.final = true,
+	};
+
+	if (end->kind == END_CLOSED && (end->skipped[0] || end->skipped[1]))
+		table->callbacks.unparsed(table->callbacks.ctx, &report);
+}
+
+void stream_on_end(struct stream_table *table, const struct connection_end *end)
+{
+	struct connection *conn = find(table, end->conn_id);
+
+	if (conn)
+		connection_end(table, conn, end);
+	else
+		report_no_room(table, end);
+}
+
+void stream_on_loss(struct stream_table *table)
+{
+	table->ends_lost = true;
+}
+
+void stream_tick(struct stream_table *table, uint64_t now_ns)
+{
+	struct connection *conn, *next;
+
+	for (conn = table->pending; conn; conn = next) {
+		next = conn->pending_next;
+		order_tick(table, conn, now_ns);
+	}
+}
+
+bool stream_table_waiting(const struct stream_table *table)
+{
+	return table->pending;
+}
+
+const struct stream_losses *stream_table_losses(const struct stream_table *table)
+{
+	return &table->losses;
+}
+
+size_t stream_table_connections(const struct stream_table *table)
+{
+	return table->connections.count;
+}
+
+size_t stream_table_bytes(const struct stream_table *table)
+{
+	return table->bytes;
+}

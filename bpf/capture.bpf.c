@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Entry points of the capture programs: about ten lines each, guard, gather, call. load/ loads the programs of one backend
+ * and the ones that all backends share; what each does is in the headers.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_endian.h>
+
+#include "function.h"
+#include "kernel.h"
+#include "lifecycle.h"
+#include "process.h"
+#include "syscall.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* All backends: connections end, processes come and go. */
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state, struct sock *sock, int old_state, int new_state)
+{
+	on_tcp_state(sock, old_state, new_state);
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tcp_destroy, struct sock *sock)
+{
+	on_tcp_destroy(sock);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *binary)
+{
+	on_exec(task, BPF_CORE_READ(binary, filename));
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	on_fork(parent, child);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+	on_exit(task);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(cgroup_attach, struct cgroup *cgroup, const char *path, struct task_struct *task, bool threadgroup)
+{
+	on_cgroup_attach(task);
+	return 0;
+}
+
+/* Backend tracepoint. */
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(call_exit, struct pt_regs *regs, long result)
+{
+	on_call_exit(regs, result);
+	return 0;
+}
+
+/* Run by user space, not attached: is the unix socket at `sock` still the one with `inode`? 1 or 0. */
+SEC("raw_tp")
+int socket_alive(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sock = (struct sock *)ctx->args[0];
+	struct socket *owner = BPF_CORE_READ(sock, sk_socket);
+
+	if (!owner)
+		return 0;
+	return BPF_CORE_READ(owner, file, f_inode, i_ino) == ctx->args[1];
+}
+
+/* Backend fentry. */
+
+SEC("fexit/tcp_sendmsg")
+int BPF_PROG(tcp_sendmsg_exit, struct sock *sock, struct msghdr *message, size_t size, int result)
+{
+	on_message_done(sock, message, FLOW_SEND, 0, result);
+	return 0;
+}
+
+SEC("fexit/tcp_recvmsg")
+int tcp_recvmsg_exit(__u64 *ctx)
+{
+	/* Until 5.18 there was a `nonblock` before the flags (ec095263a965 removed it). COMPAT(kernel 5.18) */
+	int flags = receive_has_nonblock ? ctx[4] : ctx[3];
+	int result = receive_has_nonblock ? ctx[6] : ctx[5];
+
+	on_message_done((struct sock *)ctx[0], (struct msghdr *)ctx[1], FLOW_RECEIVE, flags, result);
+	return 0;
+}
+
+SEC("fexit/tcp_sendpage")
+int BPF_PROG(tcp_sendpage_exit, struct sock *sock, struct page *page, int offset, size_t size, int flags, int result)
+{
+	on_pages_done(sock, FLOW_SEND, result);
+	return 0;
+}
+
+SEC("fexit/tcp_splice_read")
+int BPF_PROG(tcp_splice_read_exit, struct socket *socket, loff_t *position, struct pipe_inode_info *pipe, size_t length,
+	     unsigned int flags, ssize_t result)
+{
+	on_pages_done(kernel_read(socket, sk), FLOW_RECEIVE, result);
+	return 0;
+}
+
+SEC("fexit/unix_stream_sendmsg")
+int BPF_PROG(unix_sendmsg_exit, struct socket *socket, struct msghdr *message, size_t size, int result)
+{
+	on_message_done(kernel_read(socket, sk), message, FLOW_SEND, 0, result);
+	return 0;
+}
+
+SEC("fexit/unix_stream_recvmsg")
+int BPF_PROG(unix_recvmsg_exit, struct socket *socket, struct msghdr *message, size_t size, int flags, int result)
+{
+	on_message_done(kernel_read(socket, sk), message, FLOW_RECEIVE, flags, result);
+	return 0;
+}
+
+SEC("fexit/unix_stream_sendpage")
+int BPF_PROG(unix_sendpage_exit, struct socket *socket, struct page *page, int offset, size_t size, int flags,
+	     ssize_t result)
+{
+	on_pages_done(kernel_read(socket, sk), FLOW_SEND, result);
+	return 0;
+}
+
+SEC("fexit/unix_stream_splice_read")
+int BPF_PROG(unix_splice_read_exit, struct socket *socket, loff_t *position, struct pipe_inode_info *pipe, size_t size,
+	     unsigned int flags, ssize_t result)
+{
+	on_pages_done(kernel_read(socket, sk), FLOW_RECEIVE, result);
+	return 0;
+}
+
+SEC("fentry/unix_release")
+int BPF_PROG(unix_release_entry, struct socket *socket)
+{
+	on_unix_release(kernel_read(socket, sk));
+	return 0;
+}
+
+/* Backend kprobe. */
+
+SEC("kprobe/tcp_sendmsg")
+int BPF_KPROBE(tcp_sendmsg_call, struct sock *sock, struct msghdr *message)
+{
+	return call_remember(sock, message, 0, 0);
+}
+
+SEC("kprobe/tcp_recvmsg")
+int BPF_KPROBE(tcp_recvmsg_call, struct sock *sock, struct msghdr *message, size_t size, int fourth, int fifth)
+{
+	return call_remember(sock, message, receive_has_nonblock ? fifth : fourth,
+			     kernel_read((struct tcp_sock *)sock, copied_seq));
+}
+
+SEC("kprobe/tcp_splice_read")
+int BPF_KPROBE(tcp_splice_read_call, struct socket *socket)
+{
+	struct sock *sock = kernel_read(socket, sk);
+
+	return call_remember(sock, NULL, 0, kernel_read((struct tcp_sock *)sock, copied_seq));
+}
+
+SEC("kprobe/tcp_cleanup_rbuf")
+int BPF_KPROBE(tcp_copied_call, struct sock *sock)
+{
+	on_tcp_copied(sock);
+	return 0;
+}
+
+SEC("kprobe/tcp_sendpage")
+int BPF_KPROBE(tcp_sendpage_call, struct sock *sock)
+{
+	return call_remember(sock, NULL, 0, 0);
+}
+
+SEC("kprobe/unix_stream_sendmsg")
+int BPF_KPROBE(unix_sendmsg_call, struct socket *socket, struct msghdr *message)
+{
+	return call_remember(kernel_read(socket, sk), message, 0, 0);
+}
+
+SEC("kprobe/unix_stream_read_actor")
+int BPF_KPROBE(unix_copy_call, struct sk_buff *skb, int skip, int chunk, struct unix_stream_read_state *state)
+{
+	return call_remember(kernel_read(kernel_read(state, socket), sk), kernel_read(state, msg),
+			     kernel_read(state, flags), 0);
+}
+
+SEC("kprobe/unix_stream_splice_actor")
+int BPF_KPROBE(unix_splice_call, struct sk_buff *skb, int skip, int chunk, struct unix_stream_read_state *state)
+{
+	return call_remember(kernel_read(kernel_read(state, socket), sk), NULL, 0, 0);
+}
+
+SEC("kprobe/unix_stream_sendpage")
+int BPF_KPROBE(unix_sendpage_call, struct socket *socket)
+{
+	return call_remember(kernel_read(socket, sk), NULL, 0, 0);
+}
+
+SEC("kprobe/unix_release")
+int BPF_KPROBE(unix_release_call, struct socket *socket)
+{
+	on_unix_release(kernel_read(socket, sk));
+	return 0;
+}
+
+SEC("kretprobe/tcp_sendmsg")
+int BPF_KRETPROBE(tcp_sendmsg_return, long result)
+{
+	on_remembered_done(FLOW_SEND, (int)result);
+	return 0;
+}
+
+SEC("kretprobe/tcp_sendpage")
+int BPF_KRETPROBE(tcp_sendpage_return, long result)
+{
+	on_remembered_done(FLOW_SEND, (int)result);
+	return 0;
+}
+
+SEC("kretprobe/unix_stream_sendmsg")
+int BPF_KRETPROBE(unix_sendmsg_return, long result)
+{
+	on_remembered_done(FLOW_SEND, (int)result);
+	return 0;
+}
+
+SEC("kretprobe/unix_stream_sendpage")
+int BPF_KRETPROBE(unix_sendpage_return, long result)
+{
+	on_remembered_done(FLOW_SEND, (int)result);
+	return 0;
+}
+
+SEC("kretprobe/unix_stream_read_actor")
+int BPF_KRETPROBE(unix_copy_return, long result)
+{
+	on_remembered_done(FLOW_RECEIVE, (int)result);
+	return 0;
+}
+
+SEC("kretprobe/unix_stream_splice_actor")
+int BPF_KRETPROBE(unix_splice_return, long result)
+{
+	on_remembered_done(FLOW_RECEIVE, (int)result);
+	return 0;
+}

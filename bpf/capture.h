@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The core: a call has moved bytes on a socket, tell user space which. Front ends (syscall.h, function.h) gather a
+ * struct transfer and call transfer_run. Everything is copied unless user space has said that it knows better: it alone parses,
+ * and a message may begin at any byte. What limits the copying: bodies of known length are asked to be skipped, opaque
+ * connections to be muted, and a ring that fills up gets the first bytes of each call only, so that bulk goes first.
+ *
+ * Considered and rejected: copying a fixed prefix of each call (misses pipelined requests and long heads: counts would be
+ * wrong without anyone seeing it), sampling, parsing here.
+ */
+#pragma once
+
+#include "connection.h"
+#include "hint.h"
+
+#define FIRST_STEPS 40 /* of copying the first chunk of a call: I/O vectors and parts together */
+#define REST_STEPS 96  /* of copying what follows */
+#define BULK_BYTES 16384 /* a call that moves so much wakes user space: it may want to skip the rest */
+#define SCARCE_BYTES 512 /* captured of a call while the ring is scarce */
+
+#define smaller(a, b) ((a) < (b) ? (a) : (b))
+
+static __always_inline int user_vector_next(struct transfer *transfer)
+{
+	struct iovec vector;
+	long error;
+
+	if (!transfer->vector || !transfer->vector_left)
+		return -1;
+	error = transfer->kernel_vector ? bpf_probe_read_kernel(&vector, sizeof(vector), (void *)transfer->vector) :
+					  bpf_probe_read_user(&vector, sizeof(vector), (void *)transfer->vector);
+	if (error) {
+		count_add(LOST_READ_USER, 1);
+		return -1;
+	}
+	transfer->base = (__u64)vector.iov_base;
+	transfer->base_left = smaller(vector.iov_len, 0x7fffffffUL);
+	transfer->vector += sizeof(vector);
+	transfer->vector_left--;
+	return 0;
+}
+
+static __always_inline void event_tell(struct scratch *scratch, __u32 full_length)
+{
+	struct segment_event *event = &scratch->event;
+	struct capture *capture = &scratch->capture;
+	__u32 filled = capture->filled & (2 * CHUNK_BYTES - 1);
+
+	event->full_length = full_length;
+	event->captured_length = filled;
+	event->header.length = sizeof(*event) + filled;
+	if (!ring_put(event, sizeof(*event) + filled, capture->waiting)) {
+		count_add(COUNT_SEGMENTS, 1);
+		count_add(COUNT_CAPTURED_BYTES, filled);
+	}
+	event->position += full_length;
+	event->captured_offset = 0;
+	capture->told += full_length;
+	capture->filled = 0;
+}
+
+/* Copies what is left of the current buffer, at most what the event at hand has room for. */
+static __always_inline int capture_part(struct scratch *scratch)
+{
+	struct transfer *transfer = &scratch->transfer;
+	struct capture *capture = &scratch->capture;
+	__u32 at = capture->filled & (CHUNK_BYTES - 1);
+	__u32 part = smaller(transfer->base_left, smaller(capture->want, CHUNK_BYTES - at));
+	long error;
+
+	if (part > CHUNK_BYTES)
+		return -1;
+	error = transfer->kernel_memory ? bpf_probe_read_kernel(scratch->payload + at, part, (void *)transfer->base) :
+					  bpf_probe_read_user(scratch->payload + at, part, (void *)transfer->base);
+	if (error) {
+		count_add(LOST_READ_USER, 1);
+		return -1;
+	}
+	transfer->base += part;
+	transfer->base_left -= part;
+	capture->want -= part;
+	capture->filled += part;
+	return 0;
+}
+
+/* Copies until the event at hand is full, or nothing more is wanted, or it cannot go on: then nothing is wanted any more. */
+static __always_inline void capture_first(struct scratch *scratch)
+{
+	struct transfer *transfer = &scratch->transfer;
+	struct capture *capture = &scratch->capture;
+
+	for (int step = 0; step < FIRST_STEPS && capture->want && capture->filled < CHUNK_BYTES; step++) {
+		int error = 0;
+
+		if (!transfer->base_left) {
+			error = user_vector_next(transfer);
+		} else if (capture->skip) {
+			__u32 passed = smaller(capture->skip, transfer->base_left);
+
+			transfer->base += passed;
+			transfer->base_left -= passed;
+			capture->skip -= passed;
+		} else {
+			error = capture_part(scratch);
+		}
+		if (error)
+			capture->want = 0;
+	}
+}
+
+/* The chunks after the first: whole buffers mostly, so each takes a step or two. Not static, as above. */
+__noinline int capture_rest(__u32 direction)
+{
+	struct scratch *scratch = scratch_of(direction);
+
+	if (!scratch)
+		return 0;
+	for (int step = 0; step < REST_STEPS && scratch->capture.want; step++) {
+		if (scratch->capture.filled >= CHUNK_BYTES)
+			event_tell(scratch, scratch->event.captured_offset + CHUNK_BYTES);
+		if (scratch->transfer.base_left ? capture_part(scratch) : user_vector_next(&scratch->transfer))
+			return 0;
+	}
+	return 0;
+}
+
+/* What user space would ask for, a moment sooner. */
+static __always_inline void skip_body(struct connection_key *key, struct connection_value *connection, __u32 direction,
+				      __u32 position)
+{
+	struct request_value request = {.conn_id = connection->conn_id};
+
+	request.skip[FLOW_RECEIVE] = direction == FLOW_RECEIVE;
+	request.skip[FLOW_SEND] = direction == FLOW_SEND;
+	request.skip_until[FLOW_RECEIVE] = position;
+	request.skip_until[FLOW_SEND] = position;
+	if (!bpf_map_update_elem(&requests, key, &request, BPF_NOEXIST))
+		__sync_fetch_and_add(&request_count, 1);
+}
+
+/* How much of the call is copied: all of it, up to the configured maximum and what the ring can take. */
+static __always_inline __u32 capture_wanted(const struct transfer *transfer, __u64 waiting, __u32 offset)
+{
+	__u32 rest = transfer->length - offset;
+
+	if (!transfer->base && !transfer->vector)
+		return 0;
+	if (waiting >= ring_scarce_bytes && rest > SCARCE_BYTES) {
+		count_add(COUNT_SCARCE_CALLS, 1);
+		return SCARCE_BYTES;
+	}
+	if (rest > call_bytes_max)
+		count_add(COUNT_TRUNCATED_CALLS, 1);
+	return smaller(rest, call_bytes_max);
+}
+
+static __always_inline void transfer_tell(struct scratch *scratch, struct connection_key *key,
+					  struct connection_value *connection, struct stream_positions positions,
+					  __u32 offset)
+{
+	struct transfer *transfer = &scratch->transfer;
+	struct capture *capture = &scratch->capture;
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u64 waiting = ring_waiting();
+
+	scratch->event = (struct segment_event){
+		.header.type = EVENT_SEGMENT,
+		.conn_id = connection->conn_id,
+		.time_ns = bpf_ktime_get_ns(),
+		.tgid = pid_tgid >> 32,
+		.tid = (__u32)pid_tgid,
+		.position = positions.own,
+		.peer_position = positions.other,
+		.captured_offset = offset,
+		.direction = transfer->direction,
+	};
+	*capture = (struct capture){.skip = offset, .waiting = waiting, .want = capture_wanted(transfer, waiting, offset)};
+	capture_first(scratch);
+	if (capture->want && capture->filled >= CHUNK_BYTES) {
+		__u32 message = hint_message_length(transfer->direction, capture->want);
+
+		if (message > transfer->length)
+			skip_body(key, connection, transfer->direction, positions.own + message);
+		if (!message)
+			capture_rest(transfer->direction);
+	}
+	if (transfer->length >= BULK_BYTES)
+		capture->waiting = ring_wakeup_bytes;
+	event_tell(scratch, transfer->length - capture->told);
+}
+
+/* What user space asked for this connection. True: nothing is to be told. */
+static __always_inline bool request_silences(struct connection_key *key, struct connection_value *connection,
+					     const struct transfer *transfer, __u32 position, __u32 *ret_offset)
+{
+	struct request_value *request = bpf_map_lookup_elem(&requests, key);
+	__u32 direction = transfer->direction & 1;
+	__u32 end = position + transfer->length;
+
+	if (!request || request->conn_id != connection->conn_id)
+		return false;
+	if (request->mute) {
+		__sync_fetch_and_add(&connection->silent[direction], transfer->length);
+		return true;
+	}
+	if (!request->skip[direction])
+		return false;
+	if ((__s32)(end - request->skip_until[direction]) < 0)
+		return true;
+	if ((__s32)(request->skip_until[direction] - position) > 0)
+		*ret_offset = request->skip_until[direction] - position;
+	request->skip[direction] = 0;
+	if (!request->skip[direction ^ 1])
+		requests_forget(key);
+	return false;
+}
+
+static __always_inline struct connection_value *connection_of(struct connection_key *key, struct transfer *transfer)
+{
+	struct connection_value *connection = bpf_map_lookup_elem(&connections, key);
+
+	/* A unix socket whose end no hook saw, and another one at its address since. */
+	if (connection && connection->family_unix && transfer->inode && connection->inode != transfer->inode) {
+		struct end_event end = {};
+
+		connection_close(key, connection, &end);
+		connection = NULL;
+	}
+	if (!connection && transfer->length)
+		connection = connection_new(transfer);
+	return connection;
+}
+
+static __always_inline struct stream_positions positions_of(struct connection_value *connection,
+							    const struct transfer *transfer)
+{
+	struct stream_positions positions = {};
+
+	if (!connection->family_unix)
+		return tcp_positions(transfer);
+	positions.own = connection->unix_position[transfer->direction & 1];
+	connection->unix_position[transfer->direction & 1] = positions.own + transfer->length;
+	return positions;
+}
+
+/* Tells the transfer that a front end has put into the scratch of `direction`. Not static: the verifier looks at it once. */
+__noinline int transfer_run(__u32 direction)
+{
+	struct scratch *scratch = scratch_of(direction);
+	struct connection_value *connection;
+	struct stream_positions positions;
+	struct transfer *transfer;
+	struct connection_key key;
+	__u32 offset = 0;
+
+	if (!scratch)
+		return 0;
+	transfer = &scratch->transfer;
+	key.sock = (__u64)transfer->sock;
+	connection = connection_of(&key, transfer);
+	if (!connection || connection->state != CONNECTION_OBSERVED)
+		return 0;
+	if (!transfer->length && !connection->family_unix)
+		return 0;
+	positions = positions_of(connection, transfer);
+	count_add(COUNT_BYTES, transfer->length);
+	if (request_count && request_silences(&key, connection, transfer, positions.own, &offset)) {
+		count_add(COUNT_SILENT_SEGMENTS, 1);
+		return 0;
+	}
+	if (!connection->announced)
+		connection_announce(connection, transfer, positions.own, positions.other);
+	transfer_tell(scratch, &key, connection, positions, offset);
+	return 0;
+}

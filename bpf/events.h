@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the kernel side tells user space, and the words both sides share: events in the ring, keys of the maps,
+ * reasons of loss, kinds of system calls. The only header that both sides include; needs fixed-width types before it.
+ * Every event begins with {type, length}; the receiver checks length before it reads any other field. Padding is zero.
+ */
+#ifndef SONDE_EVENTS_H
+#define SONDE_EVENTS_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+enum event_type {
+	EVENT_OPEN = 1,
+	EVENT_SEGMENT,
+	EVENT_END,
+	EVENT_EXEC,
+	EVENT_FORK,
+	EVENT_EXIT,
+};
+
+/* Values equal enum direction of model/connection.h. */
+enum flow_direction {
+	FLOW_RECEIVE = 0,
+	FLOW_SEND = 1,
+};
+
+struct event_header {
+	__u32 type;
+	__u32 length; /* of the whole event, this header included */
+};
+_Static_assert(sizeof(struct event_header) == 8, "event_header");
+
+#define UNIX_NAME_BYTES 108
+
+/* The first sight of a socket that moved bytes. */
+struct open_event {
+	struct event_header header;
+	__u64 conn_id;
+	__u64 time_ns;
+	__u64 inode; /* of the socket: tells two unix sockets at one address apart */
+	__u32 tgid;
+	__u16 family;
+	__u16 local_port;  /* host order */
+	__u16 remote_port; /* host order */
+	__u8 from_start;   /* no byte had crossed before: the connection's beginning was seen */
+	__u8 name_is_remote;
+	__u16 name_length; /* of unix_name; first byte 0 for the abstract name space */
+	__u16 reserved;
+	__u32 position[2];
+	__u8 local[16];
+	__u8 remote[16];
+	__u64 sock; /* key of the connection in the kernel's map */
+	__u8 unix_name[UNIX_NAME_BYTES];
+	__u32 reserved2;
+};
+_Static_assert(sizeof(struct open_event) == 208, "open_event");
+
+/* Bytes that crossed in one call, or a part of one. `header.length - sizeof` bytes of payload follow. */
+struct segment_event {
+	struct event_header header;
+	__u64 conn_id;
+	__u64 time_ns;
+	__u32 tgid;
+	__u32 tid;
+	__u32 position;
+	__u32 peer_position;
+	__u32 full_length;     /* bytes that crossed */
+	__u32 captured_offset; /* of the payload in them */
+	__u32 captured_length; /* bytes of payload; the event may be padded beyond */
+	__u8 direction;
+	__u8 reserved[3];
+};
+_Static_assert(sizeof(struct segment_event) == 56, "segment_event");
+
+/* Values equal enum connection_end_kind and connection_end_reason of model/connection.h. */
+enum end_kind {
+	END_KIND_RECEIVE,
+	END_KIND_SEND,
+	END_KIND_CLOSED,
+};
+
+enum end_reason {
+	END_REASON_NORMAL,
+	END_REASON_RESET,
+	END_REASON_TIMEOUT,
+};
+
+struct end_event {
+	struct event_header header;
+	__u64 conn_id;
+	__u64 time_ns;
+	__u64 skipped[2];
+	__u32 position[2];
+	__u8 kind;
+	__u8 reason;
+	__u8 positions_known;
+	__u8 reserved[5];
+};
+_Static_assert(sizeof(struct end_event) == 56, "end_event");
+
+#define EXEC_FILENAME_BYTES 256
+#define EXEC_ARGUMENTS_BYTES 1024
+#define EXEC_ENVIRONMENT_BYTES 4096
+
+/* Three runs of bytes follow: filename, arguments, environment. */
+struct exec_event {
+	struct event_header header;
+	__u64 time_ns;
+	__u32 tgid;
+	__u16 filename_length;
+	__u16 arguments_length;
+	__u16 environment_length;
+	__u16 reserved[3];
+};
+_Static_assert(sizeof(struct exec_event) == 32, "exec_event");
+
+/* EVENT_FORK and EVENT_EXIT. */
+struct process_event {
+	struct event_header header;
+	__u64 time_ns;
+	__u32 tgid;
+	__u32 parent_tgid; /* EVENT_FORK */
+};
+_Static_assert(sizeof(struct process_event) == 24, "process_event");
+
+/* Kernel-side counters, one per-CPU array. Losses first: their texts are in load/counters.c. */
+enum counter {
+	LOST_RING_FULL,       /* no room in the ring: a segment, open or end did not get out */
+	LOST_CONNECTIONS_FULL, /* no room in the connection map: the connection is not observed */
+	LOST_PROCESSES_FULL,  /* no room in the process map: the process's verdict is computed at every call */
+	LOST_READ_KERNEL,     /* a kernel structure could not be read */
+	LOST_READ_USER,       /* the call's buffer could not be read: its bytes are told by length only */
+	LOST_COMPAT_SYSCALL,  /* a 32-bit system call: its arguments are not understood */
+	LOST_IN_FLIGHT,       /* kprobe backend: the entry of a call was not remembered */
+	LOST_COUNT,
+	COUNT_SEGMENTS = LOST_COUNT, /* put into the ring */
+	COUNT_CAPTURED_BYTES,        /* payload bytes among them */
+	COUNT_BYTES,                 /* bytes that crossed observed connections, captured or not */
+	COUNT_SILENT_SEGMENTS,       /* not sent: inside a body of known length, or muted */
+	COUNT_TRUNCATED_CALLS,       /* moved more bytes, or more I/O vectors, than are captured: the rest is told by length */
+	COUNT_SCARCE_CALLS,          /* captured in part, because the ring was filling up */
+	COUNTER_COUNT,
+};
+
+/* A connection, keyed by the address of its struct sock. Written by the kernel side, but `mute`, `skip_*`: user space. */
+struct connection_key {
+	__u64 sock;
+};
+
+enum connection_state {
+	CONNECTION_OBSERVED = 1,
+	CONNECTION_IGNORED, /* its port is not selected */
+};
+
+struct connection_value {
+	__u64 conn_id;
+	__u64 inode;
+	__u64 silent[2];     /* bytes that crossed while muted */
+	__u32 unix_position[2];
+	__u8 state;
+	__u8 announced;      /* the open event got out */
+	__u8 family_unix;
+	__u8 end_reason;
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct connection_value) == 48, "connection_value");
+
+/* What user space asks of one connection. A map of its own, so that the two sides never write one value. */
+struct request_value {
+	__u64 conn_id; /* the request is for this life of the socket only */
+	__u32 skip_until[2];
+	__u8 skip[2];
+	__u8 mute;
+	__u8 reserved[5];
+};
+_Static_assert(sizeof(struct request_value) == 24, "request_value");
+
+/* Why a process is observed. It is, when every bit that the configuration demands is set. */
+enum verdict {
+	VERDICT_CGROUP = 1,
+	VERDICT_PID = 2,
+	VERDICT_EXE = 4,
+	VERDICT_EXE_PENDING = 8,    /* user space has not decided yet: captured, but dropped unless it decides for it */
+	VERDICT_CGROUP_KNOWN = 16, /* VERDICT_CGROUP has been computed */
+};
+
+#define SELECT_CGROUPS_MAX 16
+
+struct selected_cgroup {
+	__u64 id;         /* kernfs id: the directory's inode number */
+	__u32 level;      /* depth below the hierarchy's root */
+	__s32 controller; /* index in css_set.subsys; -1: the v2 hierarchy */
+};
+
+enum port_rule {
+	PORT_SELECTED = 1,
+	PORT_IGNORED = 2,
+};
+
+/* How a system call moves bytes, by its number: filled by load for the machine's system call table. */
+enum call_kind {
+	CALL_NONE,
+	CALL_READ,     /* (fd, buffer, size) */
+	CALL_WRITE,
+	CALL_READV,    /* (fd, vector, count) */
+	CALL_WRITEV,
+	CALL_RECVFROM, /* (fd, buffer, size, flags) */
+	CALL_SENDTO,
+	CALL_RECVMSG,  /* (fd, msghdr, flags) */
+	CALL_SENDMSG,
+	CALL_RECVMMSG, /* (fd, mmsghdr, count, flags) */
+	CALL_SENDMMSG,
+	CALL_SENDFILE, /* (out, in, ...) */
+	CALL_SPLICE,   /* (in, offset, out, ...) */
+};
+
+#define CALL_NUMBERS 512
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How the kernel side reads the kernel: one macro for fields, and the flavours of structures that changed between
+ * releases, each with the commit and the version it is for. vmlinux.h comes first, everything else after.
+ *
+ * kernel_read(pointer, field): where bpf_rdonly_cast exists (6.2) the load is one instruction that the JIT guards against
+ * faults; elsewhere it is a call of bpf_probe_read_kernel, some ten times dearer. load/ finds out by looking for the
+ * function in the kernel's BTF; the branch not taken is removed by the verifier.
+ */
+#pragma once
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+#define SHUTDOWN_RECEIVE 1 /* RCV_SHUTDOWN of include/net/sock.h */
+#define S_IFMT 00170000
+#define S_IFSOCK 0140000
+#define ERROR_PIPE 32
+#define ERROR_CONNRESET 104
+#define ERROR_TIMEDOUT 110
+
+#define MESSAGE_OOB 0x1
+#define MESSAGE_PEEK 0x2
+#define MESSAGE_TRUNC 0x20
+#define MESSAGE_ERRQUEUE 0x2000
+
+const volatile bool have_rdonly_cast = false;
+
+extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
+
+#define kernel_read(pointer, field)                                                                            \
+	({                                                                                                     \
+		typeof(pointer) _from = (pointer);                                                             \
+		typeof(_from->field) _value;                                                                   \
+		if (have_rdonly_cast)                                                                          \
+			_value = ((typeof(pointer))bpf_rdonly_cast((const void *)_from,                        \
+								   bpf_core_type_id_kernel(typeof(*_from))))   \
+					 ->field;                                                              \
+		else if (bpf_core_read(&_value, sizeof(_value), &_from->field))                                \
+			__builtin_memset(&_value, 0, sizeof(_value));                                          \
+		_value;                                                                                        \
+	})
+
+/* Up to 6.0 a cgroup names its ancestors by id: ancestor_ids[level]. 6.1 (7f203bc89eb6) keeps pointers: ancestors[level].
+ * COMPAT(kernel 6.0) */
+struct cgroup___until_6_0 {
+	u64 ancestor_ids[0];
+} __attribute__((preserve_access_index));
+
+struct cgroup___since_6_1 {
+	struct cgroup *ancestors[0];
+} __attribute__((preserve_access_index));
+
+/* iov_iter: `type` carried kind and direction in one word until 5.13 (8cd54c1c8480, 5.14: iter_type); `iov` became `__iov` in 6.4
+ * (de4f5fed3f23), which also lets ITER_UBUF (6.0, fcb14cb1bdac) share its place. COMPAT(kernel 6.3) */
+struct iov_iter___until_5_13 {
+	unsigned int type;
+} __attribute__((preserve_access_index));
+
+struct iov_iter___until_6_3 {
+	const struct iovec *iov;
+} __attribute__((preserve_access_index));
+
+struct iov_iter___since_6_4 {
+	const struct iovec *__iov;
+} __attribute__((preserve_access_index));
+
+struct iov_iter___ubuf {
+	void *ubuf;
+} __attribute__((preserve_access_index));
+
+enum iter_type___ubuf {
+	ITER_UBUF___ubuf = 0x7f,
+};
+
+/* 32-bit tasks on x86-64 set TS_COMPAT in thread_info.status while in a system call; arm64 sets TIF_32BIT in flags. */
+#define X86_TS_COMPAT 0x0002
+#define ARM64_TIF_32BIT (1 << 22)

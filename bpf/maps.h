@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The maps and the read-only configuration of the capture programs, and the counting of what happens. Nothing here
+ * preallocates for a worst case: hash maps grow with what they hold, the ring has the configured size.
+ */
+#pragma once
+
+#include "events.h"
+#include "kernel.h"
+
+/* Set by load before the programs are loaded. */
+const volatile __u32 agent_tgid = 0;
+const volatile __u8 verdict_required = 0;      /* bits of enum verdict that a process must have; 0: all are observed */
+const volatile __u32 selected_cgroup_count = 0;
+const volatile struct selected_cgroup selected_cgroups[SELECT_CGROUPS_MAX] = {};
+const volatile bool ports_selected = false;    /* there are PORT_SELECTED rules */
+const volatile bool ports_ruled = false;       /* there are rules at all */
+const volatile bool capture_unix = true;
+const volatile __u32 call_bytes_max = 131072;  /* captured of one call at most */
+const volatile __u32 ring_wakeup_bytes = 0;    /* wake user space when so much is waiting */
+const volatile __u32 ring_scarce_bytes = 0;    /* capture little when so much is waiting */
+const volatile __u8 call_kinds[CALL_NUMBERS] = {};
+
+/* How many entries `requests` has: most hosts most of the time none, and then it is not looked at. */
+__u32 request_count = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct connection_key);
+	__type(value, struct connection_value);
+} connections SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct connection_key);
+	__type(value, struct request_value);
+} requests SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u8);
+} processes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, __u16);
+	__type(value, __u8);
+} ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+#define CHUNK_BYTES 4096 /* payload of one event at most */
+
+/* One call that moved bytes, as a front end gathered it. */
+struct transfer {
+	struct sock *sock;
+	__u64 inode;        /* of the socket, for unix sockets; 0 when the front end knows that it is alive */
+	__u64 vector;       /* address of struct iovec[], 0 when there is none */
+	__u64 base;         /* current buffer */
+	__u32 base_left;    /* bytes of it */
+	__u32 vector_left;  /* iovecs not yet looked at */
+	__u32 length;       /* bytes that crossed; 0 is an end of stream that the process has read */
+	__u32 after;        /* bytes that the same call moved after these */
+	__u8 direction;
+	bool kernel_vector; /* the vector itself is at a kernel address */
+	bool kernel_memory; /* base, and the buffers that the vector names, are */
+};
+
+/* How far the copying of a call has come. */
+struct capture {
+	__u64 waiting; /* bytes in the ring before this call */
+	__u32 want;    /* bytes still to be copied */
+	__u32 skip;    /* bytes to pass over before */
+	__u32 told;    /* bytes of the call told in earlier events */
+	__u32 filled;  /* bytes copied into the event at hand */
+};
+
+/* See hint.h. */
+struct head_scan {
+	__u64 older; /* sixteen bytes that end at the one last read */
+	__u64 newer;
+	__u64 length;   /* value of Content-Length so far */
+	__u32 head_end; /* bytes of the head, 0 while its end was not seen */
+	__u8 in_length; /* reading its digits */
+	__u8 has_length;
+	__u8 encoded;   /* Transfer-Encoding is there */
+};
+
+/* The state of telling one call, and the event that is being built. It is in a map and not on the stack because the verifier
+ * follows what is on the stack through every turn of a loop. One per direction and CPU: a program cannot preempt itself (the
+ * kernel refuses, and counts it as missed), and programs of different directions do not share one. */
+struct scratch {
+	struct transfer transfer;
+	struct capture capture;
+	struct head_scan scan;
+	struct segment_event event;
+	__u8 payload[2 * CHUNK_BYTES]; /* half of it is never filled: it lets the verifier see that no copy leaves it */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline struct scratch *scratch_of(__u32 direction)
+{
+	return bpf_map_lookup_elem(&scratches, &direction);
+}
+
+static __always_inline void count_add(__u32 counter, __u64 amount)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+
+	if (value)
+		*value += amount;
+}
+
+/* Wakes user space only when it would otherwise fall behind: it comes by itself every few milliseconds. */
+static __always_inline __u64 ring_flags(__u64 waiting)
+{
+	return waiting >= ring_wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+/* 0, or negative when the ring is full (counted). */
+static __always_inline int ring_put(void *event, __u64 length, __u64 waiting)
+{
+	int error = bpf_ringbuf_output(&events, event, length, ring_flags(waiting));
+
+	if (error)
+		count_add(LOST_RING_FULL, 1);
+	return error;
+}
+
+static __always_inline __u64 ring_waiting(void)
+{
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The tracepoint front end: sys_exit alone. At exit the registers still hold the call's number and arguments (x86-64: all
+ * but ax, which orig_ax keeps; arm64: all but x0, which orig_x0 keeps), so there is no entry hook and no per-thread map.
+ * The socket is found by its descriptor in the process's file table. Does not see io_uring; sees of sendfile and splice
+ * the length.
+ */
+#pragma once
+
+#include "capture.h"
+
+#define MMSG_MAX 16      /* messages of one recvmmsg or sendmmsg that are copied */
+#define MMSG_SUM_MAX 64  /* and whose length is counted */
+
+struct call_arguments {
+	__u64 first, second, third, fourth;
+};
+
+#if defined(__TARGET_ARCH_x86)
+#define call_number(regs) ((__u64)(regs)->orig_ax)
+static __always_inline struct call_arguments call_arguments_of(struct pt_regs *regs)
+{
+	return (struct call_arguments){regs->di, regs->si, regs->dx, regs->r10};
+}
+static __always_inline bool call_is_compat(struct task_struct *task)
+{
+	return kernel_read(task, thread_info.status) & X86_TS_COMPAT;
+}
+#elif defined(__TARGET_ARCH_arm64)
+#define call_number(regs) ((__u64)(__u32)(regs)->syscallno)
+static __always_inline struct call_arguments call_arguments_of(struct pt_regs *regs)
+{
+	return (struct call_arguments){regs->orig_x0, regs->regs[1], regs->regs[2], regs->regs[3]};
+}
+static __always_inline bool call_is_compat(struct task_struct *task)
+{
+	return kernel_read(task, thread_info.flags) & ARM64_TIF_32BIT;
+}
+#else
+#error "sonde supports x86-64 and arm64"
+#endif
+
+/* The socket behind a descriptor of the current process; NULL when it is something else. */
+static __always_inline struct sock *sock_of_descriptor(struct task_struct *task, __u32 descriptor, __u64 *ret_inode)
+{
+	struct fdtable *table = kernel_read(kernel_read(task, files), fdt);
+	struct file **files = kernel_read(table, fd);
+	struct file *file = NULL;
+	struct inode *inode;
+
+	if (descriptor >= kernel_read(table, max_fds))
+		return NULL;
+	if (bpf_probe_read_kernel(&file, sizeof(file), files + descriptor) || !file)
+		return NULL;
+	inode = kernel_read(file, f_inode);
+	if ((kernel_read(inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	*ret_inode = kernel_read(inode, i_ino);
+	return kernel_read((struct socket *)kernel_read(file, private_data), sk);
+}
+
+static __always_inline bool call_receives(__u8 kind)
+{
+	return kind == CALL_READ || kind == CALL_READV || kind == CALL_RECVFROM || kind == CALL_RECVMSG ||
+	       kind == CALL_RECVMMSG;
+}
+
+static __always_inline int message_vector(struct transfer *transfer, __u64 message)
+{
+	struct user_msghdr header;
+
+	if (bpf_probe_read_user(&header, sizeof(header), (void *)message)) {
+		count_add(LOST_READ_USER, 1);
+		return -1;
+	}
+	transfer->vector = (__u64)header.msg_iov;
+	transfer->vector_left = smaller(header.msg_iovlen, 1024UL);
+	return 0;
+}
+
+/* recvmmsg and sendmmsg return a number of messages; each has its own length, and the socket's sequence number is already
+ * past all of them. What lies beyond MMSG_MAX is told by length. */
+static __always_inline void on_messages(struct transfer *transfer, __u64 messages, __u32 count)
+{
+	struct mmsghdr message;
+	__u32 total = 0;
+
+	for (__u32 i = 0; i < MMSG_SUM_MAX && i < count; i++) {
+		if (bpf_probe_read_user(&message, sizeof(message), (void *)messages + i * sizeof(message))) {
+			count_add(LOST_READ_USER, 1);
+			return;
+		}
+		total += message.msg_len;
+	}
+	for (__u32 i = 0; i < MMSG_MAX && i < count && total; i++) {
+		if (bpf_probe_read_user(&message, sizeof(message), (void *)messages + i * sizeof(message)))
+			return;
+		transfer->vector = (__u64)message.msg_hdr.msg_iov;
+		transfer->vector_left = smaller(message.msg_hdr.msg_iovlen, 1024UL);
+		transfer->base = 0;
+		transfer->base_left = 0;
+		transfer->length = message.msg_len;
+		total -= message.msg_len;
+		transfer->after = total;
+		if (transfer->length)
+			transfer_run(transfer->direction);
+	}
+	if (!total)
+		return;
+	count_add(COUNT_TRUNCATED_CALLS, 1);
+	*transfer = (struct transfer){.sock = transfer->sock, .inode = transfer->inode, .direction = transfer->direction,
+				      .length = total};
+	transfer_run(transfer->direction);
+}
+
+/* Where the bytes of this call lie in the process's memory. Nowhere: they are told by length. */
+static __always_inline void locate_bytes(struct transfer *transfer, __u8 kind, const struct call_arguments *arguments)
+{
+	switch (kind) {
+	case CALL_READ:
+	case CALL_WRITE:
+	case CALL_SENDTO:
+		transfer->base = arguments->second;
+		transfer->base_left = transfer->length;
+		return;
+	case CALL_RECVFROM:
+		if (arguments->fourth & MESSAGE_TRUNC)
+			return;
+		transfer->base = arguments->second;
+		transfer->base_left = transfer->length;
+		return;
+	case CALL_READV:
+	case CALL_WRITEV:
+		transfer->vector = arguments->second;
+		transfer->vector_left = smaller(arguments->third, 1024UL);
+		return;
+	case CALL_RECVMSG:
+		if (!(arguments->third & MESSAGE_TRUNC))
+			message_vector(transfer, arguments->second);
+		return;
+	case CALL_SENDMSG:
+		message_vector(transfer, arguments->second);
+		return;
+	}
+}
+
+static __always_inline __u64 receive_flags(__u8 kind, const struct call_arguments *arguments)
+{
+	if (kind == CALL_RECVFROM || kind == CALL_RECVMMSG)
+		return arguments->fourth;
+	return kind == CALL_RECVMSG ? arguments->third : 0;
+}
+
+static __always_inline void on_call_of(struct task_struct *task, __u8 kind, const struct call_arguments *arguments,
+				       long result)
+{
+	__u32 direction = call_receives(kind) ? FLOW_RECEIVE : FLOW_SEND;
+	struct scratch *scratch = scratch_of(direction);
+	struct sock *sock;
+	__u64 inode = 0;
+
+	if (!scratch || receive_flags(kind, arguments) & (MESSAGE_PEEK | MESSAGE_OOB | MESSAGE_ERRQUEUE))
+		return;
+	sock = sock_of_descriptor(task, arguments->first, &inode);
+	if (!sock)
+		return;
+	scratch->transfer = (struct transfer){.sock = sock, .inode = inode, .direction = direction, .length = result};
+	if (kind == CALL_RECVMMSG || kind == CALL_SENDMMSG) {
+		on_messages(&scratch->transfer, arguments->second, result);
+		return;
+	}
+	locate_bytes(&scratch->transfer, kind, arguments);
+	transfer_run(direction);
+}
+
+/* Either end of a splice may be a socket. */
+static __always_inline void on_splice(struct task_struct *task, const struct call_arguments *arguments, long result)
+{
+	__u64 inode = 0;
+	struct sock *sock = sock_of_descriptor(task, arguments->first, &inode);
+	__u32 direction = sock ? FLOW_RECEIVE : FLOW_SEND;
+	struct scratch *scratch = scratch_of(direction);
+
+	if (!sock)
+		sock = sock_of_descriptor(task, arguments->third, &inode);
+	if (!sock || !scratch)
+		return;
+	scratch->transfer = (struct transfer){.sock = sock, .inode = inode, .direction = direction, .length = result};
+	transfer_run(direction);
+}
+
+static __always_inline void on_call_exit(struct pt_regs *regs, long result)
+{
+	__u64 number = call_number(regs);
+	struct call_arguments arguments;
+	struct task_struct *task;
+	__u8 kind;
+
+	if (number >= CALL_NUMBERS || result < 0)
+		return;
+	kind = call_kinds[number];
+	if (kind == CALL_NONE || !process_selected(bpf_get_current_pid_tgid() >> 32))
+		return;
+	if (!result && (!call_receives(kind) || kind == CALL_RECVMMSG))
+		return;
+	task = (struct task_struct *)bpf_get_current_task();
+	if (call_is_compat(task)) {
+		count_add(LOST_COMPAT_SYSCALL, 1);
+		return;
+	}
+	arguments = call_arguments_of(regs);
+	if (result > 0x7fffffffL)
+		return;
+	/* Nothing was asked for: not an end of stream. */
+	if (!result && (kind == CALL_READ || kind == CALL_RECVFROM) && !arguments.third)
+		return;
+	if (kind == CALL_SPLICE)
+		on_splice(task, &arguments, result);
+	else
+		on_call_of(task, kind, &arguments, result);
+}

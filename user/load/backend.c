@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of programs: what each backend loads, and what of it this kernel must have. A function that a kernel does not
+ * have (tcp_sendpage went away in 6.5) leaves its program out; a missing required one fails the backend.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "load/internal.h"
+
+#define FENTRY (1 << BACKEND_FENTRY)
+#define KPROBE (1 << BACKEND_KPROBE)
+#define TRACEPOINT (1 << BACKEND_TRACEPOINT)
+#define ALL (FENTRY | KPROBE | TRACEPOINT)
+
+static const struct bpf_program_rule rules[] = {
+	{ "tcp_state", NULL, ALL, true },
+	{ "tcp_destroy", NULL, ALL, true },
+	{ "process_exec", NULL, ALL, true },
+	{ "process_fork", NULL, ALL, true },
+	{ "process_exit", NULL, ALL, true },
+	{ "cgroup_attach", NULL, ALL, false },
+	{ "call_exit", NULL, TRACEPOINT, true },
+	{ "socket_alive", NULL, TRACEPOINT, true },
+	{ "tcp_sendmsg_exit", "tcp_sendmsg", FENTRY, true },
+	{ "tcp_recvmsg_exit", "tcp_recvmsg", FENTRY, true },
+	{ "tcp_sendpage_exit", "tcp_sendpage", FENTRY, false },
+	{ "tcp_splice_read_exit", "tcp_splice_read", FENTRY, false },
+	{ "unix_sendmsg_exit", "unix_stream_sendmsg", FENTRY, false },
+	{ "unix_recvmsg_exit", "unix_stream_recvmsg", FENTRY, false },
+	{ "unix_sendpage_exit", "unix_stream_sendpage", FENTRY, false },
+	{ "unix_splice_read_exit", "unix_stream_splice_read", FENTRY, false },
+	{ "unix_release_entry", "unix_release", FENTRY, false },
+	{ "tcp_sendmsg_call", "tcp_sendmsg", KPROBE, true },
+	{ "tcp_sendmsg_return", "tcp_sendmsg", KPROBE, true },
+	{ "tcp_recvmsg_call", "tcp_recvmsg", KPROBE, true },
+	{ "tcp_copied_call", "tcp_cleanup_rbuf", KPROBE, true },
+	{ "tcp_splice_read_call", "tcp_splice_read", KPROBE, false },
+	{ "tcp_sendpage_call", "tcp_sendpage", KPROBE, false },
+	{ "tcp_sendpage_return", "tcp_sendpage", KPROBE, false },
+	{ "unix_sendmsg_call", "unix_stream_sendmsg", KPROBE, false },
+	{ "unix_sendmsg_return", "unix_stream_sendmsg", KPROBE, false },
+	{ "unix_copy_call", "unix_stream_read_actor", KPROBE, false },
+	{ "unix_copy_return", "unix_stream_read_actor", KPROBE, false },
+	{ "unix_splice_call", "unix_stream_splice_actor", KPROBE, false },
+	{ "unix_splice_return", "unix_stream_splice_actor", KPROBE, false },
+	{ "unix_sendpage_call", "unix_stream_sendpage", KPROBE, false },
+	{ "unix_sendpage_return", "unix_stream_sendpage", KPROBE, false },
+	{ "unix_release_call", "unix_release", KPROBE, false },
+};
+
+static const struct bpf_program_rule *rule_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (!strcmp(rules[i].name, name))
+			return &rules[i];
+	return NULL;
+}
+
+void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enum config_backend backend)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, bpf->obj)
+	{
+		const struct bpf_program_rule *rule = rule_of(bpf_program__name(program));
+		bool wanted = rule && rule->backends & (1 << backend);
+
+		if (wanted && rule->symbol && !rule->required)
+			wanted = kernel_has_function(btf, rule->symbol);
+		bpf_program__set_autoload(program, wanted);
+	}
+	/* A map that only kprobes use. */
+	if (backend != BACKEND_KPROBE)
+		bpf_map__set_autocreate(bpf->maps.calls_in_flight, false);
+}
+
+int backend_attach(struct capture *capture, struct capture_error *ret_error)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, capture->bpf->obj)
+	{
+		const struct bpf_program_rule *rule = rule_of(bpf_program__name(program));
+		struct bpf_link *link;
+
+		if (!bpf_program__autoload(program) || program == capture->bpf->progs.socket_alive)
+			continue;
+		link = capture->link_count < LINKS_MAX ? bpf_program__attach(program) : NULL;
+		if (link) {
+			capture->links[capture->link_count++] = link;
+			continue;
+		}
+		if (!rule || !rule->required)
+			continue;
+		capture_error_set(ret_error, "backend %s: cannot attach %s: %s", capture_backend_text(capture->backend),
+				  bpf_program__section_name(program), strerror(errno));
+		return errno ? -errno : -ENOSPC;
+	}
+	return 0;
+}

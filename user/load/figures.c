@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the kernel side says of itself: its counters, and what its maps and programs cost.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "load/internal.h"
+
+#define CPUS_MAX 1024
+
+static const char *const lost_texts[LOST_COUNT] = {
+	[LOST_RING_FULL] = "ring_full",
+	[LOST_CONNECTIONS_FULL] = "connections_full",
+	[LOST_PROCESSES_FULL] = "processes_full",
+	[LOST_READ_KERNEL] = "read_kernel",
+	[LOST_READ_USER] = "read_user",
+	[LOST_COMPAT_SYSCALL] = "compat_syscall",
+	[LOST_IN_FLIGHT] = "in_flight_full",
+};
+_Static_assert(LOST_COUNT < CAPTURE_LOSSES_MAX, "one more for programs that did not run");
+
+static int read_counter(struct capture *capture, uint32_t counter, uint64_t *values, int cpus, uint64_t *ret_sum)
+{
+	uint64_t sum = 0;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.counters), &counter, values))
+		return -errno;
+	for (int i = 0; i < cpus; i++)
+		sum += values[i];
+	*ret_sum = sum;
+	return 0;
+}
+
+static void add_missed(void *ctx, const struct capture_program *program)
+{
+	*(uint64_t *)ctx += program->missed;
+}
+
+int capture_read_figures(struct capture *capture, struct capture_figures *ret_figures)
+{
+	struct capture_figures figures = { .wakeups = capture->wakeups, .malformed_events = capture->malformed_events };
+	uint64_t values[CPUS_MAX], sums[COUNTER_COUNT];
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t missed = 0;
+
+	if (cpus <= 0 || cpus > CPUS_MAX)
+		return -ERANGE;
+	for (uint32_t i = 0; i < COUNTER_COUNT; i++) {
+		int error = read_counter(capture, i, values, cpus, &sums[i]);
+
+		if (error)
+			return error;
+	}
+	for (uint32_t i = 0; i < LOST_COUNT; i++)
+		figures.lost[figures.lost_count++] = (struct capture_counter){ lost_texts[i], sums[i] };
+	capture_each_program(capture, add_missed, &missed);
+	figures.lost[figures.lost_count++] = (struct capture_counter){ "program_missed", missed };
+	figures.segments = sums[COUNT_SEGMENTS];
+	figures.captured_bytes = sums[COUNT_CAPTURED_BYTES];
+	figures.observed_bytes = sums[COUNT_BYTES];
+	figures.silent_segments = sums[COUNT_SILENT_SEGMENTS];
+	figures.truncated_calls = sums[COUNT_TRUNCATED_CALLS];
+	figures.scarce_calls = sums[COUNT_SCARCE_CALLS];
+	*ret_figures = figures;
+	return 0;
+}
+
+/* `key:` of the kernel's account of a descriptor, /proc/self/fdinfo/N; 0 when it is not there. */
+static uint64_t fdinfo_number(int fd, const char *key)
+{
+	char path[64], line[256];
+	size_t length = strlen(key);
+	uint64_t value = 0;
+	CLEANUP_FILE FILE *file = NULL;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, key, length) && line[length] == ':' &&
+		    sscanf(line + length + 1, "%llu", (unsigned long long *)&value) == 1)
+			break;
+	return value;
+}
+
+void capture_each_map(struct capture *capture, void (*visit)(void *ctx, const struct capture_map *map), void *ctx)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, capture->bpf->obj)
+	{
+		int fd = bpf_map__fd(map);
+
+		if (fd < 0)
+			continue;
+		visit(ctx, &(struct capture_map){ .name = bpf_map__name(map),
+						  .bytes = fdinfo_number(fd, "memlock"),
+						  .entries = bpf_map__max_entries(map) });
+	}
+}
+
+void capture_each_program(struct capture *capture, void (*visit)(void *ctx, const struct capture_program *program),
+			  void *ctx)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, capture->bpf->obj)
+	{
+		struct bpf_prog_info info = { 0 };
+		uint32_t size = sizeof(info);
+		int fd = bpf_program__fd(program);
+
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+			continue;
+		visit(ctx, &(struct capture_program){ .name = bpf_program__name(program),
+						      .hook = bpf_program__section_name(program),
+						      .runs = info.run_cnt,
+						      .run_time_ns = info.run_time_ns,
+						      .missed = info.recursion_misses,
+						      .bytes = fdinfo_number(fd, "memlock") });
+	}
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of load/ share: the state of one loaded capture. For load/ only.
+ */
+#pragma once
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "base/hash_table.h"
+#include "load/capture.h"
+#include "load/ring.h"
+
+/* The skeleton needs the events' types before it. */
+#include "bpf/events.h"
+
+#include "bpf/capture.skel.h"
+
+#define LINKS_MAX 24
+
+/* A unix socket whose end the tracepoint backend has to look for, and the key of each connection for requests. */
+struct known_socket {
+	struct hash_node node;
+	uint64_t conn_id;
+	uint64_t sock;
+	uint64_t inode; /* 0: TCP, whose end the kernel tells */
+};
+
+struct capture {
+	struct capture_bpf *bpf;
+	struct bpf_link *links[LINKS_MAX];
+	size_t link_count;
+	enum config_backend backend;
+	struct ring ring;
+	int epoll_fd;
+	int stats_fd; /* keeps the kernel's program statistics on; -1 */
+	struct capture_sink sink;
+	struct hash_table sockets; /* of known_socket, by conn_id */
+	struct hash_node *sweep_next;
+	uint64_t sweep_ns;
+	uint64_t wakeups;
+	uint64_t malformed_events;
+};
+
+/* --- backend.c: which programs a backend has */
+struct bpf_program_rule {
+	const char *name;
+	const char *symbol; /* the kernel function it needs, NULL for a tracepoint; absent functions are left out */
+	uint8_t backends;   /* bit 1 << enum config_backend */
+	bool required;
+};
+void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enum config_backend backend);
+MUST_CHECK int backend_attach(struct capture *capture, struct capture_error *ret_error);
+
+/* --- kernel.c: what the running kernel's BTF says */
+bool kernel_has_function(const struct btf *btf, const char *name);
+/* Number of parameters, or -ENOENT. */
+int kernel_function_arity(const struct btf *btf, const char *name);
+/* Index of a cgroup v1 controller in css_set.subsys, or -ENOENT. */
+int kernel_controller_index(const struct btf *btf, const char *controller);
+
+/* --- calls.c */
+void calls_fill(volatile const uint8_t *kinds);
+
+/* --- select.c: what the configuration selects, written into the read-only data before loading and the maps after. */
+MUST_CHECK int select_configure(struct capture_bpf *bpf, const struct btf *btf, const struct config *config,
+				struct capture_error *ret_error);
+MUST_CHECK int select_fill_maps(struct capture_bpf *bpf, const struct config *config, struct capture_error *ret_error);
+
+/* --- sockets.c */
+void sockets_opened(struct capture *capture, const struct open_event *event);
+void sockets_ended(struct capture *capture, const struct end_event *event);
+void sockets_free(struct capture *capture);
+
+__attribute__((format(printf, 2, 3))) void capture_error_set(struct capture_error *error, const char *format, ...);

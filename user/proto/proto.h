@@ -35,7 +35,7 @@ enum proto_detect {
  *            other flow moved; when its patience ends, once more with no_wait set. With no_wait WAIT is never answered.
  * LOST       counts STEP_GAP when the chunk is a gap (else the protocol has counted why), calls lost(flow), passes over
  *            what it must, and goes on feeding that flow from a place that detect() calls the begin of a message.
- * MALFORMED  passes over the rest of this flow (SKIP_MALFORMED; STEP_MALFORMED is already counted) and feeds it no more.
+ * MALFORMED  passes over the rest of this flow (SKIP_MALFORMED; STEP_MALFORMED is counted) and feeds it no more.
  *            Goes on feeding the other flow: responses that still belong to sound requests come out of it. That flow
  *            answers MALFORMED too, with nothing counted, as soon as no exchange can come of it.
  * OPAQUE     both flows of the connection are over for the protocol. Later feeds answer OPAQUE and take nothing.
@@ -46,13 +46,14 @@ enum proto_status {
 	PROTO_WAIT,      /* took `*consumed`; cannot go on with this direction before the other one has moved */
 	PROTO_LOST,      /* took `*consumed`; what follows is needed and missing (a gap), or cannot be kept */
 	PROTO_MALFORMED, /* the bytes break the protocol at or after `*consumed` */
-	PROTO_OPAQUE,    /* the protocol ended in good order (upgrade, CONNECT) at `*consumed`: the rest is not its business */
+	PROTO_OPAQUE,    /* the protocol ended in good order (upgrade, CONNECT) at `*consumed`: the rest is not its
+			    business */
 };
 
 /* Bytes handed to a protocol, with the facts of the call that moved them. */
 struct proto_chunk {
-	const uint8_t *data; /* NULL: `length` bytes crossed that were not captured: a gap. Skipped where the length of a
-	                      * body allows it, else answered PROTO_LOST with `*consumed` at the first byte needed. */
+	const uint8_t *data; /* NULL: `length` bytes crossed that were not captured: a gap. Skipped where the length of
+			      * a body allows it, else answered PROTO_LOST with `*consumed` at the first byte needed. */
 	size_t length;       /* less than 2^31 */
 	uint64_t time_ns;
 	uint32_t tgid;
@@ -60,19 +61,20 @@ struct proto_chunk {
 	uint32_t position;      /* of the first byte of the chunk */
 	uint32_t peer_position; /* see struct segment; 0 when not known */
 	bool no_wait;           /* the caller's patience is over, or the bytes that this one would wait for were never
-	                         * seen (connection older than the agent): go on without, never answer PROTO_WAIT */
+				 * seen (connection older than the agent): go on without, never answer PROTO_WAIT */
 };
 
 /* What a protocol may ask and tell; implemented by stream, by a recorder in tests. Facts of the exchange that belong to
  * the connection (conn_id, side, endpoints, protocol) are filled by stream. */
 struct proto_sink {
 	void *ctx;
-	/* The moments of an exchange are those of its bytes; but when it has an error, response_last_ns is the moment it was
-	 * given up (close's time_ns), so that response_last_ns - request_first_ns is always its duration. request_last_ns
-	 * is 0 when the request was never whole. Never response_first_ns < request_first_ns. */
+	/* The moments of an exchange are those of its bytes; but when it has an error, response_last_ns is the
+	 * moment it was given up (close's time_ns), so that response_last_ns - request_first_ns is always its
+	 * duration. request_last_ns is 0 when the request was never whole. Never response_first_ns <
+	 * request_first_ns. */
 	void (*exchange)(void *ctx, struct exchange *exchange);
-	/* From `position` of `flow` on, bytes are needed again: what lies before is body. At most 2^30 ahead of the bytes
-	 * at hand; asked again when a longer body reaches it. */
+	/* From `position` of `flow` on, bytes are needed again: what lies before is body. At most 2^30 ahead of the
+	 * bytes at hand; asked again when a longer body reaches it. */
 	void (*skip_until)(void *ctx, enum proto_flow flow, uint32_t position);
 	/* A request's head is complete (+1), its exchange ended, however it ended (-1): the active gauge. */
 	void (*active)(void *ctx, enum http_method method, int change);
@@ -88,21 +90,22 @@ struct proto_ops {
 	/* State for one connection; NULL on -ENOMEM. */
 	void *(*state_new)(void);
 	void (*state_free)(void *state);
-	/* Takes a chunk of `flow`; see proto_status. `*consumed` is always set, and length exactly when PROTO_OK. The two
-	 * flows may be fed in any interleaving that keeps each in order: a response may be offered before its request. */
+	/* Takes a chunk of `flow`; see proto_status. `*consumed` is always set, and length exactly when PROTO_OK.
+	 * The two flows may be fed in any interleaving that keeps each in order: a response may be offered before
+	 * its request. */
 	enum proto_status (*feed)(void *state, const struct proto_sink *sink, enum proto_flow flow,
 				  const struct proto_chunk *chunk, size_t *consumed);
-	/* The flow's bytes have ended (EOF, FIN); no feed of this flow follows. A message that runs until close ends here.
-	 * An incomplete message is not yet given up: the other flow may still move, close() decides. */
+	/* The flow's bytes have ended (EOF, FIN); no feed of this flow follows. A message that runs until close
+	 * ends here. An incomplete message is not yet given up: the other flow may still move, close() decides. */
 	void (*end)(void *state, const struct proto_sink *sink, enum proto_flow flow, uint64_t time_ns);
-	/* The connection is gone, or given up: every open request becomes an exchange with an error: RESET and TIMEOUT are
-	 * kept, else REQUEST_ABORTED, NO_RESPONSE or RESPONSE_ABORTED by how far it came. A response that runs until close
-	 * is complete when the reason is END_NORMAL. Open requests that can no longer be judged after a loss are counted
-	 * STEP_REQUEST_LOST instead. Nothing is fed afterwards. */
+	/* The connection is gone, or given up: every open request becomes an exchange with an error: RESET and
+	 * TIMEOUT are kept, else REQUEST_ABORTED, NO_RESPONSE or RESPONSE_ABORTED by how far it came. A response
+	 * that runs until close is complete when the reason is END_NORMAL. Open requests that can no longer be
+	 * judged after a loss are counted STEP_REQUEST_LOST instead. Nothing is fed afterwards. */
 	void (*close)(void *state, const struct proto_sink *sink, enum connection_end_reason reason, uint64_t time_ns);
-	/* A gap (or whatever else the caller knows of) broke `flow`: drop the partial parse of that flow, be ready for a
-	 * message boundary. Requests whose response can no longer be told apart are counted STEP_REQUEST_LOST, now or when
-	 * it shows, not made exchanges. The other flow stays in step. */
+	/* A gap (or whatever else the caller knows of) broke `flow`: drop the partial parse of that flow, be ready
+	 * for a message boundary. Requests whose response can no longer be told apart are counted
+	 * STEP_REQUEST_LOST, now or when it shows, not made exchanges. The other flow stays in step. */
 	void (*lost)(void *state, const struct proto_sink *sink, enum proto_flow flow);
 	/* Bytes of memory that one state holds now, for the table's budget. */
 	size_t (*memory)(const void *state);

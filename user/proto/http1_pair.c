@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which request does a response answer? In step: the first open one (RFC 9112 section 9.3.2), unless the response
+ * was on its way before that request was: then its own request was never seen, and it is alone.
+ *
+ * After a loss nobody can count. Two facts are left. Of a request and of a response the kernel tells how far the
+ * OTHER direction had come when the first byte moved (peer_position; else times must do). And without pipelining a
+ * response answers the newest request that moved before it. So while adrift a response is paired with that newest
+ * request, the ones before it are given up, and the flows are in step again, but only when pipelining is out of the
+ * question:  - response bytes were lost: no request of this connection was ever pipelined (`pipelined`);  - request
+ * bytes were lost, or positions are not known: a whole response was seen after the loss, and the request
+ *    was sent after that (`need_sync`, `sync_ns`). It costs one exchange more, and leaves no doubt about requests that
+ *    lay in the gap.
+ * What this cannot see: a client whose only pipelined requests lay in the gap, and that then sends one more between
+ * their responses. Requests before a gap in the requests stay in step (`settled`): their responses come in order.
+ */
+#include <string.h>
+
+#include "proto/http1_internal.h"
+
+/* From now on counting does not tell which response answers which request. */
+static void drift(struct http1_state *state, bool need_sync)
+{
+	/* A request that has its response, and is only not whole itself, stays sure of it. */
+	state->settled = state->open > 0 && http1_request_at(state, 0)->flags & REQUEST_RESPONDED ? 1 : 0;
+	state->need_sync = (state->adrift && state->need_sync) || need_sync || state->pipelined;
+	state->adrift = true;
+	state->sync_ns = 0;
+}
+
+/* No byte of a request moved before this response that was not fed yet. */
+static bool no_request_on_the_way(const struct http1_feed *feed)
+{
+	const struct http1_flow *requests = &feed->state->flow[FLOW_REQUEST];
+
+	return feed->chunk->peer_position != 0 && requests->fed &&
+	       (int32_t)(feed->chunk->peer_position - requests->next_position) <= 0;
+}
+
+/* The request moved before the response at hand. */
+static bool sent_before(const struct http1_feed *feed, const struct http1_request *request)
+{
+	const struct proto_chunk *chunk = feed->chunk;
+
+	if (chunk->peer_position != 0)
+		return (int32_t)(chunk->peer_position - request->request_position) > 0;
+	return request->request_first_ns <= chunk->time_ns;
+}
+
+/* There is no request that this response may answer: wait for one, or go on without. */
+static bool wait_or_alone(struct http1_feed *feed)
+{
+	const struct http1_flow *requests = &feed->state->flow[FLOW_REQUEST];
+	bool none = no_request_on_the_way(feed);
+
+	if (!none && !feed->chunk->no_wait && !requests->ended && requests->phase != PHASE_DEAD)
+		return false;
+	/* Its request may still come, or has begun: it must not be taken for an open one then. */
+	if (!none || requests->phase == PHASE_FIRST_LINE)
+		drift(feed->state, feed->chunk->peer_position == 0);
+	return true;
+}
+
+static bool pair_in_step(struct http1_feed *feed, const struct http1_request *first)
+{
+	if (sent_before(feed, first)) {
+		feed->flow->has_request = true;
+		return true;
+	}
+	/* By times the order may be wrong for once (threads); better to lose two exchanges than to pair all others
+	 * wrong. */
+	if (feed->chunk->peer_position == 0)
+		drift(feed->state, true);
+	return true;
+}
+
+static void give_up_first(struct http1_feed *feed)
+{
+	struct http1_state *state = feed->state;
+
+	http1_give_up(http1_request_at(state, 0), feed->sink);
+	if (state->open == 1)
+		state->flow[FLOW_REQUEST].has_request = false;
+	http1_drop_first(state, feed->sink);
+}
+
+static bool pair_adrift(struct http1_feed *feed)
+{
+	struct http1_state *state = feed->state;
+	bool unseen = feed->chunk->peer_position != 0 && !no_request_on_the_way(feed);
+	size_t before = 0;
+	const struct http1_request *newest;
+
+	if (unseen && !feed->chunk->no_wait)
+		return wait_or_alone(feed);
+	while (before < state->open && sent_before(feed, http1_request_at(state, before)))
+		before++;
+	if (before == 0)
+		return true;
+	while (before-- > 1)
+		give_up_first(feed);
+	newest = http1_request_at(state, 0);
+	if (unseen || (state->need_sync && (state->sync_ns == 0 || newest->request_first_ns <= state->sync_ns))) {
+		give_up_first(feed);
+		return true;
+	}
+	feed->flow->has_request = true;
+	/* One that the loss itself hit, kept for its response only, proves nothing about those behind it. */
+	if (!(newest->flags & REQUEST_UNTOLD))
+		state->adrift = state->need_sync = false;
+	return true;
+}
+
+bool http1_pair(struct http1_feed *feed)
+{
+	struct http1_state *state = feed->state;
+	const struct http1_request *first = state->open > 0 ? http1_request_at(state, 0) : NULL;
+
+	feed->flow->has_request = false;
+	if (state->interim_alone)
+		return true;
+	if (!first || first->flags & REQUEST_RESPONDED)
+		return wait_or_alone(feed);
+	if (!state->adrift || state->settled > 0)
+		return pair_in_step(feed, first);
+	return pair_adrift(feed);
+}
+
+static void requests_lost(struct http1_state *state, const struct proto_sink *sink)
+{
+	struct http1_flow *flow = &state->flow[FLOW_REQUEST];
+	bool was_adrift = state->adrift;
+	uint16_t settled = state->settled;
+
+	state->tunnel_pending = false;
+	if (flow->phase == PHASE_FIRST_LINE)
+		sink->losses->out_of_step[STEP_REQUEST_LOST]++;
+	if (flow->has_request) {
+		struct http1_request *request = http1_request_at(state, state->open - 1u);
+
+		http1_give_up(request, sink);
+		if (request->flags & REQUEST_RESPONDED)
+			http1_drop_last(state, sink);
+	}
+	drift(state, true);
+	state->settled = was_adrift ? settled : state->open;
+	if (state->settled > state->open)
+		state->settled = state->open;
+}
+
+static void responses_lost(struct http1_state *state, const struct proto_sink *sink)
+{
+	if (state->flow[FLOW_RESPONSE].has_request) {
+		http1_give_up(http1_request_at(state, 0), sink);
+		if (state->open == 1)
+			state->flow[FLOW_REQUEST].has_request = false;
+		http1_drop_first(state, sink);
+	}
+	state->interim_alone = false;
+	drift(state, state->last_peer_position == 0);
+}
+
+void http1_pair_lost(struct http1_state *state, const struct proto_sink *sink, enum proto_flow which)
+{
+	if (which == FLOW_REQUEST)
+		requests_lost(state, sink);
+	else
+		responses_lost(state, sink);
+	state->flow[which].has_request = false;
+}

@@ -51,8 +51,9 @@ static const struct series_kind http_kind = {
 	.init = http_series_init,
 	.done = http_series_done,
 };
-static const struct series_kind active_kind = {.record_size = sizeof(struct active_series), .idle = active_series_idle};
-static const struct series_kind unparsed_kind = {.record_size = sizeof(struct unparsed_series)};
+static const struct series_kind active_kind = { .record_size = sizeof(struct active_series),
+						.idle = active_series_idle };
+static const struct series_kind unparsed_kind = { .record_size = sizeof(struct unparsed_series) };
 
 static int aggregate_init(struct aggregate *aggregate, const struct aggregate_config *config, size_t *ret_bad_pattern)
 {
@@ -119,7 +120,7 @@ void aggregate_free(struct aggregate *aggregate)
 /* Ids returned by the three functions below are kept in use by their caches: valid until the next exchange. */
 static int service_id(struct aggregate *aggregate, const char *service, uint32_t *ret_id)
 {
-	struct text_cache_key key = {.bytes = service, .length = strlen(service)};
+	struct text_cache_key key = { .bytes = service, .length = strlen(service) };
 	const struct text_cache_slot *slot = text_cache_find(&aggregate->services, &key);
 	char text[SERVICE_MAX + 1];
 
@@ -136,7 +137,7 @@ static int service_id(struct aggregate *aggregate, const char *service, uint32_t
 
 static int route_id(struct aggregate *aggregate, uint32_t service, const struct http_facts *http, uint32_t *ret_id)
 {
-	struct text_cache_key key = {.bytes = http->path.data, .length = http->path.length, .context = service};
+	struct text_cache_key key = { .bytes = http->path.data, .length = http->path.length, .context = service };
 	struct routes *routes = &aggregate->routes;
 	bool teach = routes_status_teaches(http->status);
 	uint64_t collapsed = routes->limits.collapsed, cut = routes->limits.cut;
@@ -169,7 +170,7 @@ static int route_id(struct aggregate *aggregate, uint32_t service, const struct 
 
 static int endpoint_id(struct aggregate *aggregate, const struct endpoint *remote, uint32_t *ret_id)
 {
-	struct text_cache_key key = {.bytes = (const char *)remote->address, .context = remote->family};
+	struct text_cache_key key = { .bytes = (const char *)remote->address, .context = remote->family };
 	char text[PEER_TEXT_MAX + 1];
 
 	if (remote->family == AF_UNIX)
@@ -190,7 +191,7 @@ static int endpoint_id(struct aggregate *aggregate, const struct endpoint *remot
 
 static int host_id(struct aggregate *aggregate, struct text host, uint32_t *ret_id, uint16_t *ret_port)
 {
-	struct text_cache_key key = {.bytes = host.data, .length = host.length};
+	struct text_cache_key key = { .bytes = host.data, .length = host.length };
 	const struct text_cache_slot *slot = text_cache_find(&aggregate->hosts_seen, &key);
 	char text[PEER_TEXT_MAX + 1];
 	uint16_t port = 0;
@@ -310,7 +311,7 @@ static void active_subtract(struct aggregate *aggregate, const struct series_key
 void aggregate_active(struct aggregate *aggregate, const char *service, enum side side, enum http_method method,
 		      int change)
 {
-	struct series_key key = {.method = (uint8_t)method};
+	struct series_key key = { .method = (uint8_t)method };
 
 	if (side != SIDE_SERVER)
 		return;
@@ -324,7 +325,7 @@ void aggregate_active(struct aggregate *aggregate, const char *service, enum sid
 void aggregate_unparsed(struct aggregate *aggregate, const char *service, enum unparsed_reason reason,
 			uint64_t connections, uint64_t bytes)
 {
-	struct series_key key = {.reason = (uint8_t)reason};
+	struct series_key key = { .reason = (uint8_t)reason };
 	struct series_table *table = &aggregate->unparsed;
 	bool known = service_id(aggregate, service, &key.service) == 0;
 	struct series *series = known ? series_table_get(table, &key) : series_table_overflow(table);
@@ -354,5 +355,5 @@ void aggregate_expire(struct aggregate *aggregate, uint64_t now_ns)
 
 struct snapshot_source aggregate_source(struct aggregate *aggregate)
 {
-	return (struct snapshot_source){.ctx = aggregate, .visit = aggregate_visit};
+	return (struct snapshot_source){ .ctx = aggregate, .visit = aggregate_visit };
 }

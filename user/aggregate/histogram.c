@@ -18,24 +18,23 @@
 #define ZERO_THRESHOLD 0x1p-128
 
 /* OpenTelemetry semantic conventions, http.server.request.duration, ExplicitBucketBoundaries. */
-static const double duration_bounds[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
-					 0.5,   0.75, 1,     2.5,  5,     7.5, 10};
+static const double duration_bounds[] = { 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10 };
 
 const struct histogram_layout histogram_layout_duration = {
-	.limits = {5000000, 10000000, 25000000, 50000000, 75000000, 100000000, 250000000, 500000000, 750000000,
-		   1000000000, 2500000000, 5000000000, 7500000000, 10000000000, UINT64_MAX},
+	.limits = { 5000000, 10000000, 25000000, 50000000, 75000000, 100000000, 250000000, 500000000, 750000000,
+		    1000000000, 2500000000, 5000000000, 7500000000, 10000000000, UINT64_MAX },
 	.bounds = duration_bounds,
 	.bound_count = sizeof(duration_bounds) / sizeof(duration_bounds[0]),
 	.raw_per_unit = NS_PER_SECOND,
 };
 
 /* The conventions name none for body sizes. 0 tells messages without a body apart; then powers of four to 1 GiB. */
-static const double body_bounds[] = {0,       256,     1024,     4096,     16384,     65536,     262144,
-				     1048576, 4194304, 16777216, 67108864, 268435456, 1073741824};
+static const double body_bounds[] = { 0,       256,     1024,     4096,     16384,     65536,     262144,
+				      1048576, 4194304, 16777216, 67108864, 268435456, 1073741824 };
 
 const struct histogram_layout histogram_layout_body = {
-	.limits = {0, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864, 268435456,
-		   1073741824, UINT64_MAX, UINT64_MAX},
+	.limits = { 0, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864, 268435456,
+		    1073741824, UINT64_MAX, UINT64_MAX },
 	.bounds = body_bounds,
 	.bound_count = sizeof(body_bounds) / sizeof(body_bounds[0]),
 	.raw_per_unit = 1,
@@ -43,12 +42,19 @@ const struct histogram_layout histogram_layout_body = {
 
 /* Mantissas of the doubles nearest to 2^(j/8), j = 0..7: the bounds inside one octave. The last ends every search. */
 static const uint64_t octave_bounds[9] = {
-	0x0,             0x172b83c7d517b, 0x306fe0a31b715, 0x4bfdad5362a27, 0x6a09e667f3bcd,
-	0x8ace5422aa0db, 0xae89f995ad3ad, 0xd5818dcfba487, UINT64_MAX,
+	0x0,
+	0x172b83c7d517b,
+	0x306fe0a31b715,
+	0x4bfdad5362a27,
+	0x6a09e667f3bcd,
+	0x8ace5422aa0db,
+	0xae89f995ad3ad,
+	0xd5818dcfba487,
+	UINT64_MAX,
 };
 /* For each sixteenth of the octave: how many bounds lie below its start. No sixteenth holds two bounds, so one
  * comparison settles the rest. */
-static const uint8_t octave_guess[16] = {0, 1, 2, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8};
+static const uint8_t octave_guess[16] = { 0, 1, 2, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8 };
 
 void histogram_init(struct histogram *histogram)
 {

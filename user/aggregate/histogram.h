@@ -13,7 +13,7 @@
 
 #include "model/snapshot.h"
 
-#define HISTOGRAM_BOUNDS_MAX 15  /* 2^4 - 1: the search takes four steps without a branch */
+#define HISTOGRAM_BOUNDS_MAX 15 /* 2^4 - 1: the search takes four steps without a branch */
 #define HISTOGRAM_NATIVE_SCHEMA 3
 #define HISTOGRAM_NATIVE_MAX 160 /* buckets of one native histogram: 20 octaves at schema 3, then the schema falls */
 #define HISTOGRAM_NATIVE_SMALL 8 /* buckets inside the record; any two uint64_t fit in 5 of them at schema -4 */
@@ -23,7 +23,7 @@ struct histogram_layout {
 	uint64_t limits[HISTOGRAM_BOUNDS_MAX]; /* bounds in the raw unit, inclusive; UINT64_MAX beyond bound_count */
 	const double *bounds;                  /* the same in the metric's unit */
 	uint32_t bound_count;
-	double raw_per_unit;                   /* 1e9: raw nanoseconds, told in seconds */
+	double raw_per_unit; /* 1e9: raw nanoseconds, told in seconds */
 };
 
 extern const struct histogram_layout histogram_layout_duration; /* raw: nanoseconds; told: seconds */
@@ -32,11 +32,11 @@ extern const struct histogram_layout histogram_layout_body;     /* raw and told:
 /* Contiguous native buckets, always trimmed below (counts[0] is the lowest in use) and above. */
 struct histogram_native {
 	int32_t schema;
-	int32_t offset;      /* counts[i] holds (base^(offset+i), base^(offset+i+1)] */
+	int32_t offset; /* counts[i] holds (base^(offset+i), base^(offset+i+1)] */
 	uint32_t count;
 	uint32_t capacity;
 	uint64_t zero_count;
-	uint64_t *heap;      /* owned; NULL while `small` is enough */
+	uint64_t *heap; /* owned; NULL while `small` is enough */
 	uint64_t small[HISTOGRAM_NATIVE_SMALL];
 };
 

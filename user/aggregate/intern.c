@@ -17,7 +17,7 @@ struct intern_entry {
 	uint32_t users;
 	uint32_t next_free; /* while users is 0 */
 	uint32_t length;
-	char *text;         /* owned */
+	char *text; /* owned */
 };
 
 struct intern_key {
@@ -27,7 +27,7 @@ struct intern_key {
 
 void intern_init(struct intern *intern, uint32_t limit, uint64_t seed)
 {
-	*intern = (struct intern){.seed = seed};
+	*intern = (struct intern){ .seed = seed };
 	hash_table_init(&intern->table, limit);
 }
 
@@ -39,7 +39,7 @@ void intern_done(struct intern *intern)
 	}
 	free(intern->entries);
 	hash_table_done(&intern->table);
-	*intern = (struct intern){.seed = intern->seed};
+	*intern = (struct intern){ .seed = intern->seed };
 }
 
 static bool entry_equal(const struct hash_node *node, const void *key)
@@ -102,7 +102,7 @@ static int entry_add(struct intern *intern, const struct intern_key *key, uint64
 
 int intern_acquire(struct intern *intern, const char *bytes, size_t length, uint32_t *ret_id)
 {
-	struct intern_key key = {.bytes = bytes, .length = length};
+	struct intern_key key = { .bytes = bytes, .length = length };
 
 	if (length == 0) {
 		*ret_id = INTERN_EMPTY;

@@ -20,7 +20,7 @@ struct intern {
 	struct intern_entry **entries; /* by id - 1; owned */
 	uint32_t entry_count;          /* ids ever given */
 	uint32_t capacity;
-	uint32_t free_id;              /* first of the chain of ids to be given again; 0: none */
+	uint32_t free_id; /* first of the chain of ids to be given again; 0: none */
 	uint64_t seed;
 };
 

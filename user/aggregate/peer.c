@@ -68,7 +68,7 @@ size_t peer_from_host(struct text host, char out[PEER_TEXT_MAX + 1], uint16_t *r
 	size_t after = length + (literal ? 1 : 0);
 	if (length == 0 || length > PEER_HOST_MAX)
 		return 0;
-	if (!port_parse((struct text){.data = host.data + after, .length = host.length - after}, &port))
+	if (!port_parse((struct text){ .data = host.data + after, .length = host.length - after }, &port))
 		return 0;
 	for (size_t i = 0; i < length; i++) {
 		out[i] = host.data[i];
@@ -82,7 +82,7 @@ size_t peer_from_host(struct text host, char out[PEER_TEXT_MAX + 1], uint16_t *r
 
 size_t peer_from_endpoint(const struct endpoint *endpoint, char out[PEER_TEXT_MAX + 1])
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* RFC 4291 section 2.5.5.2 */
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }; /* RFC 4291 section 2.5.5.2 */
 	const uint8_t *address = endpoint->address;
 	int family = endpoint->family;
 

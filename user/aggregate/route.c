@@ -19,7 +19,7 @@ static const char unlearned[] = "/**";
 int routes_init(struct routes *routes, const char *const *patterns, size_t pattern_count, size_t values_limit,
 		struct intern *intern, uint64_t seed, size_t *ret_bad_pattern)
 {
-	*routes = (struct routes){.limits.values_limit = values_limit, .intern = intern, .seed = seed};
+	*routes = (struct routes){ .limits.values_limit = values_limit, .intern = intern, .seed = seed };
 	hash_table_init(&routes->trees, ROUTE_SERVICES_MAX);
 	return route_patterns_init(&routes->patterns, patterns, pattern_count, ret_bad_pattern);
 }
@@ -116,7 +116,7 @@ static bool service_expire(struct hash_node *node, void *ctx)
 
 void routes_expire(struct routes *routes, uint64_t now_ns, uint64_t idle_ns)
 {
-	struct expiry expiry = {.routes = routes, .now_ns = now_ns, .idle_ns = idle_ns};
+	struct expiry expiry = { .routes = routes, .now_ns = now_ns, .idle_ns = idle_ns };
 
 	hash_table_remove_if(&routes->trees, service_expire, &expiry);
 }

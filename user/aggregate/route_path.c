@@ -26,7 +26,7 @@ struct shape {
 	size_t separators;  /* of numbers, dates and times: - . : , _ + and the letters T and Z */
 	size_t token_marks; /* - _ = ~ */
 	size_t dashes;
-	size_t ats;         /* @ or %, which may be an encoded one */
+	size_t ats; /* @ or %, which may be an encoded one */
 };
 
 enum kind {
@@ -63,7 +63,7 @@ static const uint8_t kinds[256] = {
 
 static struct shape shape_of(struct text segment)
 {
-	struct shape shape = {0};
+	struct shape shape = { 0 };
 
 	for (size_t i = 0; i < segment.length; i++) {
 		uint8_t kind = kinds[(uint8_t)segment.data[i]];
@@ -102,7 +102,7 @@ static bool is_hex(struct text segment, const struct shape *shape)
 {
 	size_t prefix = segment.length > 2 && segment.data[0] == '0' && (segment.data[1] | 0x20) == 'x' ? 1 : 0;
 
-	return segment.length >= HEX_MIN && shape->digits > prefix &&
+	return segment.length >= HEX_MIN && shape->digits > 0 &&
 	       shape->digits + shape->hex_letters + prefix == segment.length;
 }
 
@@ -166,7 +166,7 @@ static size_t extension_length(struct text segment)
 size_t route_segment_text(struct text segment, char out[ROUTE_SEGMENT_ROOM])
 {
 	size_t extension = extension_length(segment);
-	struct text stem = {.data = segment.data, .length = segment.length - extension};
+	struct text stem = { .data = segment.data, .length = segment.length - extension };
 
 	if (segment.length <= ROUTE_SEGMENT_BYTES && !route_segment_is_identifier(segment)) {
 		if (extension == 0 || !route_segment_is_identifier(stem))
@@ -209,7 +209,7 @@ bool route_path_split(struct text path, struct route_path *ret_path)
 			break;
 		}
 		ret_path->segments[ret_path->count++] =
-			(struct text){.data = path.data + start, .length = parameters - start};
+			(struct text){ .data = path.data + start, .length = parameters - start };
 	}
 	ret_path->trailing_slash = ret_path->trailing_slash && ret_path->count > 0 && !ret_path->cut;
 	return true;

@@ -10,9 +10,9 @@
 
 #include "model/exchange.h"
 
-#define ROUTE_MAX 255           /* bytes of a route, and of a configured pattern */
-#define ROUTE_SEGMENTS_MAX 32   /* segments looked at */
-#define ROUTE_SEGMENT_BYTES 64  /* a longer segment is an identifier */
+#define ROUTE_MAX 255                                    /* bytes of a route, and of a configured pattern */
+#define ROUTE_SEGMENTS_MAX 32                            /* segments looked at */
+#define ROUTE_SEGMENT_BYTES 64                           /* a longer segment is an identifier */
 #define ROUTE_SEGMENT_ROOM (3 * ROUTE_SEGMENT_BYTES + 1) /* when every byte has to be replaced */
 #define ROUTE_ID "{id}"
 #define ROUTE_ID_LENGTH (sizeof(ROUTE_ID) - 1)

@@ -60,7 +60,7 @@ static bool pattern_compile(struct route_pattern *pattern)
 
 	if (!text_valid(pattern->text, length))
 		return false;
-	if (!route_path_split((struct text){.data = pattern->text, .length = length}, &pattern->path) ||
+	if (!route_path_split((struct text){ .data = pattern->text, .length = length }, &pattern->path) ||
 	    pattern->path.cut)
 		return false;
 	struct route_path *path = &pattern->path;
@@ -76,7 +76,7 @@ static bool pattern_compile(struct route_pattern *pattern)
 
 int route_patterns_init(struct route_patterns *patterns, const char *const *texts, size_t count, size_t *ret_bad)
 {
-	*patterns = (struct route_patterns){0};
+	*patterns = (struct route_patterns){ 0 };
 	if (count > ROUTE_PATTERNS_MAX) {
 		*ret_bad = ROUTE_PATTERNS_MAX;
 		return -EINVAL;
@@ -105,7 +105,7 @@ void route_patterns_done(struct route_patterns *patterns)
 	for (size_t i = 0; i < patterns->count; i++)
 		free(patterns->items[i].text);
 	free(patterns->items);
-	*patterns = (struct route_patterns){0};
+	*patterns = (struct route_patterns){ 0 };
 }
 
 static bool pattern_matches(const struct route_pattern *pattern, const struct route_path *path)

@@ -182,7 +182,7 @@ static size_t output_end(struct route_output *output, struct route_segment *at, 
 size_t route_tree_find(struct route_tree *tree, struct route_limits *limits, const struct route_path *path, bool teach,
 		       char out[ROUTE_MAX + 1])
 {
-	struct route_output output = {.text = out};
+	struct route_output output = { .text = out };
 
 	if (!tree->root && teach)
 		tree->root = segment_new(tree, limits, "", 0);

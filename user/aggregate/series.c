@@ -34,7 +34,7 @@ static void series_free(const struct series_table *table, struct series *series)
 int series_table_init(struct series_table *table, const struct series_kind *kind, size_t limit, struct intern *intern,
 		      uint64_t seed)
 {
-	*table = (struct series_table){.kind = kind, .intern = intern, .seed = seed};
+	*table = (struct series_table){ .kind = kind, .intern = intern, .seed = seed };
 	hash_table_init(&table->table, limit);
 	table->overflow = series_new(table);
 	return table->overflow ? 0 : -ENOMEM;
@@ -164,7 +164,7 @@ static bool series_expire(struct hash_node *node, void *ctx)
 
 void series_table_expire(struct series_table *table, uint64_t now_ns, uint64_t idle_ns)
 {
-	struct expiry expiry = {.table = table, .now_ns = now_ns, .idle_ns = idle_ns};
+	struct expiry expiry = { .table = table, .now_ns = now_ns, .idle_ns = idle_ns };
 
 	memset(table->recent, 0, sizeof(table->recent));
 	table->expired += hash_table_remove_if(&table->table, series_expire, &expiry);

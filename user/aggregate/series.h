@@ -39,8 +39,8 @@ struct series {
 
 struct series_kind {
 	size_t record_size;
-	void (*init)(struct series *series); /* NULL: zeroed is right */
-	void (*done)(struct series *series); /* NULL: holds nothing */
+	void (*init)(struct series *series);       /* NULL: zeroed is right */
+	void (*done)(struct series *series);       /* NULL: holds nothing */
 	bool (*idle)(const struct series *series); /* false keeps it whatever its age; NULL: always true */
 };
 

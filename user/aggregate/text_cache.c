@@ -59,7 +59,7 @@ int text_cache_init(struct text_cache *cache, size_t slot_count, struct intern *
 
 	if (!slots)
 		return -ENOMEM;
-	*cache = (struct text_cache){.slots = slots, .slot_count = slot_count, .intern = intern};
+	*cache = (struct text_cache){ .slots = slots, .slot_count = slot_count, .intern = intern };
 	return 0;
 }
 
@@ -76,7 +76,7 @@ void text_cache_done(struct text_cache *cache)
 {
 	text_cache_flush(cache);
 	free(cache->slots);
-	*cache = (struct text_cache){0};
+	*cache = (struct text_cache){ 0 };
 }
 
 const struct text_cache_slot *text_cache_find(const struct text_cache *cache, struct text_cache_key *key)

@@ -17,7 +17,7 @@
 struct text_cache_slot {
 	uint32_t context; /* what else the answer depends on */
 	uint32_t id;
-	uint16_t extra;   /* a second part of the answer */
+	uint16_t extra; /* a second part of the answer */
 	uint16_t length;
 	uint8_t findable;
 	char bytes[TEXT_CACHE_BYTES];

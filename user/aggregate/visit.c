@@ -18,7 +18,7 @@ struct labels {
 	char port[8];
 };
 
-static const struct metric_label overflow_label = {.name = "otel_metric_overflow", .value = "true"};
+static const struct metric_label overflow_label = { .name = "otel_metric_overflow", .value = "true" };
 
 struct http_family {
 	struct metric_family family;
@@ -27,10 +27,10 @@ struct http_family {
 	const struct histogram_layout *layout;
 };
 
-#define HTTP_FAMILY(NAME, HELP, UNIT, SIDE, MEMBER, LAYOUT)                                     \
-	{                                                                                       \
-		.family = {.name = (NAME), .help = (HELP), .unit = (UNIT), .type = METRIC_HISTOGRAM}, \
-		.side = (SIDE), .offset = offsetof(struct http_series, MEMBER), .layout = &(LAYOUT),  \
+#define HTTP_FAMILY(NAME, HELP, UNIT, SIDE, MEMBER, LAYOUT)                                             \
+	{                                                                                               \
+		.family = { .name = (NAME), .help = (HELP), .unit = (UNIT), .type = METRIC_HISTOGRAM }, \
+		.side = (SIDE), .offset = offsetof(struct http_series, MEMBER), .layout = &(LAYOUT),    \
 	}
 
 static const struct http_family http_families[] = {
@@ -58,20 +58,20 @@ static const struct metric_family active_family = {
 	.type = METRIC_GAUGE,
 };
 static const struct metric_family unparsed_families[] = {
-	{.name = "sonde_unparsed_connections_total",
-	 .help = "Connections whose bytes were seen but not turned into exchanges, by reason.",
-	 .unit = "",
-	 .type = METRIC_COUNTER},
-	{.name = "sonde_unparsed_bytes_total",
-	 .help = "Bytes of connections that were seen but not turned into exchanges, by reason.",
-	 .unit = "bytes",
-	 .type = METRIC_COUNTER},
+	{ .name = "sonde_unparsed_connections_total",
+	  .help = "Connections whose bytes were seen but not turned into exchanges, by reason.",
+	  .unit = "",
+	  .type = METRIC_COUNTER },
+	{ .name = "sonde_unparsed_bytes_total",
+	  .help = "Bytes of connections that were seen but not turned into exchanges, by reason.",
+	  .unit = "bytes",
+	  .type = METRIC_COUNTER },
 };
 
 static void label_add(struct labels *labels, const char *name, const char *value)
 {
 	if (value[0])
-		labels->items[labels->count++] = (struct metric_label){.name = name, .value = value};
+		labels->items[labels->count++] = (struct metric_label){ .name = name, .value = value };
 }
 
 /*
@@ -160,7 +160,7 @@ static void visit_active(const struct aggregate *aggregate, const struct metric_
 		return;
 	visitor->family_begin(visitor->ctx, &active_family);
 	while ((series = series_table_next(table, series))) {
-		struct labels labels = {.count = 0};
+		struct labels labels = { .count = 0 };
 
 		label_add(&labels, "service_name", intern_text(&aggregate->intern, series->key.service));
 		label_add(&labels, "http_request_method", http_method_text((enum http_method)series->key.method));
@@ -188,7 +188,7 @@ static void visit_unparsed(const struct aggregate *aggregate, const struct metri
 
 	visitor->family_begin(visitor->ctx, &unparsed_families[bytes]);
 	while ((series = series_table_next(table, series))) {
-		struct labels labels = {.count = 0};
+		struct labels labels = { .count = 0 };
 
 		label_add(&labels, "service_name", intern_text(&aggregate->intern, series->key.service));
 		label_add(&labels, "reason", unparsed_reason_text((enum unparsed_reason)series->key.reason));
@@ -212,8 +212,8 @@ static void visit_exchanges(const struct aggregate *aggregate, const struct metr
 	for (int protocol = PROTOCOL_UNKNOWN + 1; protocol < PROTOCOL_COUNT; protocol++)
 		for (int side = 0; side < SIDE_COUNT; side++) {
 			struct metric_label labels[] = {
-				{.name = "protocol", .value = protocol_text((enum protocol)protocol)},
-				{.name = "side", .value = side == SIDE_SERVER ? "server" : "client"},
+				{ .name = "protocol", .value = protocol_text((enum protocol)protocol) },
+				{ .name = "side", .value = side == SIDE_SERVER ? "server" : "client" },
 			};
 
 			visitor->sample(visitor->ctx, labels, 2, (double)aggregate->exchanges[protocol][side]);
@@ -230,7 +230,7 @@ enum budget_figure {
 
 static double budget_value(const struct series_table *table, enum budget_figure figure)
 {
-	return (double)(figure == BUDGET_SERIES	    ? table->table.count :
+	return (double)(figure == BUDGET_SERIES     ? table->table.count :
 			figure == BUDGET_OVERFLOWED ? table->overflowed :
 						      table->expired);
 }
@@ -238,7 +238,7 @@ static double budget_value(const struct series_table *table, enum budget_figure 
 static void tell_budget(const struct metric_visitor *visitor, const char *metric, const struct series_table *table,
 			enum budget_figure figure)
 {
-	struct metric_label label = {.name = "metric", .value = metric};
+	struct metric_label label = { .name = "metric", .value = metric };
 
 	visitor->sample(visitor->ctx, &label, 1, budget_value(table, figure));
 }
@@ -247,18 +247,18 @@ static void visit_budget(const struct aggregate *aggregate, const struct metric_
 			 enum budget_figure figure)
 {
 	static const struct metric_family families[BUDGET_FIGURE_COUNT] = {
-		[BUDGET_SERIES] = {.name = "sonde_series",
-				   .help = "Series held now, without the overflow series.",
-				   .unit = "",
-				   .type = METRIC_GAUGE},
-		[BUDGET_OVERFLOWED] = {.name = "sonde_series_overflowed_total",
-				       .help = "Observations that went to the overflow series: no room or no memory.",
-				       .unit = "",
-				       .type = METRIC_COUNTER},
-		[BUDGET_EXPIRED] = {.name = "sonde_series_expired_total",
-				    .help = "Series that left because nothing was observed for the idle timeout.",
+		[BUDGET_SERIES] = { .name = "sonde_series",
+				    .help = "Series held now, without the overflow series.",
 				    .unit = "",
-				    .type = METRIC_COUNTER},
+				    .type = METRIC_GAUGE },
+		[BUDGET_OVERFLOWED] = { .name = "sonde_series_overflowed_total",
+					.help = "Observations that went to the overflow series: no room or no memory.",
+					.unit = "",
+					.type = METRIC_COUNTER },
+		[BUDGET_EXPIRED] = { .name = "sonde_series_expired_total",
+				     .help = "Series that left because nothing was observed for the idle timeout.",
+				     .unit = "",
+				     .type = METRIC_COUNTER },
 	};
 
 	visitor->family_begin(visitor->ctx, &families[figure]);
@@ -273,21 +273,21 @@ static void visit_budget(const struct aggregate *aggregate, const struct metric_
 static void visit_routes(const struct aggregate *aggregate, const struct metric_visitor *visitor)
 {
 	static const struct metric_family families[] = {
-		{.name = "sonde_route_segments",
-		 .help = "Path segments held by the learned routes of all services.",
-		 .unit = "",
-		 .type = METRIC_GAUGE},
-		{.name = "sonde_route_collapsed_total",
-		 .help = "Path positions that had too many names and became {id}.",
-		 .unit = "",
-		 .type = METRIC_COUNTER},
-		{.name = "sonde_route_cut_total",
-		 .help = "Requests whose route ends in ** because the learned routes had no room for their path.",
-		 .unit = "",
-		 .type = METRIC_COUNTER},
+		{ .name = "sonde_route_segments",
+		  .help = "Path segments held by the learned routes of all services.",
+		  .unit = "",
+		  .type = METRIC_GAUGE },
+		{ .name = "sonde_route_collapsed_total",
+		  .help = "Path positions that had too many names and became {id}.",
+		  .unit = "",
+		  .type = METRIC_COUNTER },
+		{ .name = "sonde_route_cut_total",
+		  .help = "Requests whose route ends in ** because the learned routes had no room for their path.",
+		  .unit = "",
+		  .type = METRIC_COUNTER },
 	};
 	const struct route_limits *limits = &aggregate->routes.limits;
-	const double values[] = {(double)limits->segments, (double)limits->collapsed, (double)limits->cut};
+	const double values[] = { (double)limits->segments, (double)limits->collapsed, (double)limits->cut };
 
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		visitor->family_begin(visitor->ctx, &families[i]);

@@ -3,14 +3,15 @@
 #
 # Installs what building and testing need, by apt, only what is missing: `scripts/setup.sh build|test|vm...`.
 # Silent when nothing is missing; one clear line when it cannot go on. Servers that tests start themselves are unpacked
-# below build/tools instead of installed, so that no machine gets a running nginx or Prometheus from running our tests.
+# below build/tools instead of installed: running our tests gives no machine a running nginx or Prometheus.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 log=$PWD/build/setup.log
 tools=build/tools
 declare -A packages=(
-    [build]="gcc make libc6-dev pkg-config clang libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libyaml-dev @bpftool"
+    [build]="gcc make libc6-dev pkg-config clang libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libyaml-dev
+        @bpftool"
     [test]="libcmocka-dev @clang-rt clang-format clang-tidy cppcheck python3 python3-pytest curl wrk iproute2 git"
     [vm]="qemu-system-x86 seabios"
 )
@@ -101,14 +102,14 @@ unpack() {
     local package=${1%%=*} file=${1#*=} work=$tools/.work.$$ found
     echo "setup: unpacking $package below $tools"
     rm -rf "$work"
-    mkdir -p "$work" "$tools/root" "$tools/bin"
+    mkdir -p "$work" "$tools/files" "$tools/bin"
     known "$package" || update_lists
     (cd "$work" && apt_do "$package" download "$package")
-    dpkg-deb -x "$work"/*.deb "$tools/root"
+    dpkg-deb -x "$work"/*.deb "$tools/files"
     rm -rf "$work"
-    found=$(cd "$tools/root" && ls -d ".$file" "./usr$file" 2>/dev/null | head -n 1)
+    found=$(cd "$tools/files" && ls -d ".$file" "./usr$file" 2>/dev/null | head -n 1)
     [ -n "$found" ] || fail "package $package has no $file"
-    ln -sfn "../root/${found#./}" "$tools/bin/$(basename "$file")"
+    ln -sfn "../files/${found#./}" "$tools/bin/$(basename "$file")"
 }
 
 # Shared libraries that an unpacked program wants and the machine lacks, installed by the package's own dependencies.
@@ -140,7 +141,7 @@ main() {
     # Without lists no name resolves, not even the compiler's version.
     if ! known clang; then
         update_lists
-        known clang || fail "the package mirror cannot be reached; connect the network and run again (log: build/setup.log)"
+        known clang || fail "the package mirror cannot be reached: connect the network and run again"
         collect_missing "${wanted[@]}"
     fi
     for item in "${to_unpack[@]}"; do

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test layers and counts: `scripts/test.py all`, or layers by name.
 
-Prints one line per program as it ends, the tail of every failing log, every skip with its reason, and at the end the one
-line `N passed, N failed, N skipped`. In CI a layer that skips more than tests/expected-skips says has failed.
+Prints one line per program as it ends, the tail of every failing log, every skip with its reason, and at the end the
+one line `N passed, N failed, N skipped`. In CI a layer that skips more than tests/expected-skips says has failed.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def build(names):
     """make's own output is the progress shown."""
     goals = ["fuzzers"] if names == ["fuzz"] else ["build-tests"]
     if names == ["check"]:
-        goals = ["headers"]
+        goals = ["all"]
     status = subprocess.call(["make", "--no-print-directory", "-C", ROOT] + goals)
     if status != 0:
         die("the build failed, see above")

@@ -91,7 +91,8 @@ def fuzz_one(name, seconds):
     findings = os.path.join("build", "fuzz", "findings", "")
     for folder in (grown, findings):
         os.makedirs(os.path.join(ROOT, folder), exist_ok=True)
-    seeds = [path for path in (f"tests/fuzz/corpus/{name}", f"tests/fuzz/{name}") if os.path.isdir(os.path.join(ROOT, path))]
+    seeds = [path for path in (f"tests/fuzz/corpus/{name}", f"tests/fuzz/{name}")
+             if os.path.isdir(os.path.join(ROOT, path))]
     dictionary = f"tests/fuzz/{name}.dict"
     command = [f"build/tests/fuzz/fuzz_{name}", f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
                f"-artifact_prefix={findings}{name}-", "-print_final_stats=1"]
@@ -121,8 +122,8 @@ def truth(_options):
         name = f"truth {backend}"
         if backend != "tracepoint" and not backend_loads(backend):
             continue
-        yield tap_program(name, ["build/tests/truth/truth", "--sonde", "build/sonde", "--backend", backend, "--json", report],
-                          20 * MINUTE)
+        command = ["build/tests/truth/truth", "--sonde", "build/sonde", "--backend", backend, "--json", report]
+        yield tap_program(name, command, 20 * MINUTE)
 
 
 def backend_loads(backend):

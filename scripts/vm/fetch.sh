@@ -106,8 +106,9 @@ fetch() {
         [ -n "$uri" ] || continue
         (unpack_suite "$name" "$suite" "$uri") && return 0
     done
-    [ -n "$(archive Debian)" ] || fail "this host's apt knows no Debian mirror (run \`apt-get update\`; Ubuntu has none)"
-    fail "$name could not be downloaded: $(grep -m 1 -E '^[EW]:' "$log" || echo 'not in the mirror') (log: build/vm/fetch.log)"
+    [ -n "$(archive Debian)" ] || fail "this host's apt has no Debian mirror (run \`apt-get update\`; Ubuntu has none)"
+    fail "$name could not be downloaded (log: build/vm/fetch.log):" \
+        "$(grep -m 1 -E '^[EW]:' "$log" || echo 'not in the mirror')"
 }
 
 [ "$(dpkg --print-architecture)" = amd64 ] || fail "kernels in a VM are set up for amd64 hosts only"

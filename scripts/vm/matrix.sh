@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs the BPF and truth layers under every backend on real kernels in a VM: `scripts/vm/matrix.sh [KERNEL...]`.
-# Prints TAP with a `# section:` line before each part; truth's JSON goes to build/test-results/truth/KERNEL-BACKEND.json.
+# Prints TAP with a `# section:` line before each part; truth's JSON: build/test-results/truth/KERNEL-BACKEND.json.
 # TRUTH_ARGS and BACKENDS narrow a run while developing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

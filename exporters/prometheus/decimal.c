@@ -7,6 +7,7 @@
  */
 #include "exporters/prometheus/decimal.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +74,8 @@ static void printed_decimal(double value, struct decimal *ret_decimal)
 	char text[DECIMAL_SIZE];
 	const char *at;
 
-	for (int precision = 14; precision < DIGITS_MAX; precision++) {
+	/* 15 digits without their trailing zeros are the shortest, but for subnormal values, which hold fewer. */
+	for (int precision = value < DBL_MIN ? 0 : DBL_DIG - 1; precision < DIGITS_MAX; precision++) {
 		snprintf(text, sizeof(text), "%.*e", precision, value);
 		if (strtod(text, NULL) == value)
 			break;

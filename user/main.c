@@ -85,7 +85,8 @@ static int print_help(const struct command *command)
 		buffer_append_string(&out, "Usage: sonde [command] [flags]\n\nCommands:\n");
 		for (i = 0; i < COMMAND_COUNT; i++)
 			buffer_printf(&out, "  %-8s%s\n", commands[i].name, commands[i].help);
-		buffer_append_string(&out, "\n`sonde COMMAND --help` tells about one command, `sonde --version` the version.\n");
+		buffer_append_string(
+			&out, "\n`sonde COMMAND --help` tells about one command, `sonde --version` the version.\n");
 	}
 	buffer_append_string(&out, "\nFlags (also SONDE_* variables and YAML, see docs/CONFIG.md):\n");
 	config_describe_flags(&out);

@@ -143,12 +143,9 @@ static void zero_limit_takes_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(empty_buffer_owns_nothing),
-		cmocka_unit_test(pieces_follow_each_other),
-		cmocka_unit_test(growth_keeps_contents),
-		cmocka_unit_test(printf_longer_than_the_spare_room),
-		cmocka_unit_test(limit_holds_and_error_sticks),
-		cmocka_unit_test(impossible_allocation_is_an_error),
+		cmocka_unit_test(empty_buffer_owns_nothing),    cmocka_unit_test(pieces_follow_each_other),
+		cmocka_unit_test(growth_keeps_contents),        cmocka_unit_test(printf_longer_than_the_spare_room),
+		cmocka_unit_test(limit_holds_and_error_sticks), cmocka_unit_test(impossible_allocation_is_an_error),
 		cmocka_unit_test(zero_limit_takes_nothing),
 	};
 

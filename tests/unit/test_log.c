@@ -36,31 +36,40 @@ static void assert_line(enum log_format format, enum log_level level, const char
 static void logfmt_lines(void **state)
 {
 	const struct log_field fields[] = {
-		log_text("bare", "/usr/bin/x"), log_text("empty", ""),      log_text("none", NULL),
-		log_text("spaces", "a b"),      log_text("equals", "a=b"),  log_text("quote", "say \"hi\" \\o/"),
-		log_int("int", -5),             log_uint("uint", UINT64_MAX), log_errno(-ENOENT),
+		log_text("bare", "/usr/bin/x"),
+		log_text("empty", ""),
+		log_text("none", NULL),
+		log_text("spaces", "a b"),
+		log_text("equals", "a=b"),
+		log_text("quote", "say \"hi\" \\o/"),
+		log_int("int", -5),
+		log_uint("uint", UINT64_MAX),
+		log_errno(-ENOENT),
 		{ .key = NULL },
 	};
 
 	(void)state;
 	assert_line(LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, "started", NULL,
 		    "time=2025-11-21T09:12:00.123Z level=info msg=started\n");
-	assert_line(LOG_FORMAT_LOGFMT, LOG_LEVEL_WARN, "it was refused", fields,
-		    "time=2025-11-21T09:12:00.123Z level=warn msg=\"it was refused\" bare=/usr/bin/x empty=\"\" none=\"\" "
-		    "spaces=\"a b\" equals=\"a=b\" quote=\"say \\\"hi\\\" \\\\o/\" int=-5 uint=18446744073709551615 "
-		    "error=\"No such file or directory\"\n");
+	assert_line(
+		LOG_FORMAT_LOGFMT, LOG_LEVEL_WARN, "it was refused", fields,
+		"time=2025-11-21T09:12:00.123Z level=warn msg=\"it was refused\" bare=/usr/bin/x empty=\"\" none=\"\" "
+		"spaces=\"a b\" equals=\"a=b\" quote=\"say \\\"hi\\\" \\\\o/\" int=-5 uint=18446744073709551615 "
+		"error=\"No such file or directory\"\n");
 }
 
 static void json_lines(void **state)
 {
 	const struct log_field fields[] = {
-		log_text("text", "a\tb\n\"\\"), log_int("int", -5), log_uint("uint", 7), log_text("none", NULL), { .key = NULL },
+		log_text("text", "a\tb\n\"\\"), log_int("int", -5), log_uint("uint", 7),
+		log_text("none", NULL),         { .key = NULL },
 	};
 
 	(void)state;
-	assert_line(LOG_FORMAT_JSON, LOG_LEVEL_ERROR, "x", fields,
-		    "{\"time\":\"2025-11-21T09:12:00.123Z\",\"level\":\"error\",\"msg\":\"x\",\"text\":\"a\\tb\\n\\\"\\\\\","
-		    "\"int\":-5,\"uint\":7,\"none\":\"\"}\n");
+	assert_line(
+		LOG_FORMAT_JSON, LOG_LEVEL_ERROR, "x", fields,
+		"{\"time\":\"2025-11-21T09:12:00.123Z\",\"level\":\"error\",\"msg\":\"x\",\"text\":\"a\\tb\\n\\\"\\\\\","
+		"\"int\":-5,\"uint\":7,\"none\":\"\"}\n");
 }
 
 static void hostile_text_stays_one_valid_line(void **state)
@@ -178,13 +187,28 @@ static void utf8_edges(void **state)
 		const char *text;
 		size_t expected;
 	} cases[] = {
-		{ "a", 1 },            { "\x7f", 1 },         { "\xc2\x80", 2 },         { "\xdf\xbf", 2 },
-		{ "\xe0\xa0\x80", 3 }, { "\xed\x9f\xbf", 3 }, { "\xef\xbf\xbf", 3 },     { "\xf0\x90\x80\x80", 4 },
+		{ "a", 1 },
+		{ "\x7f", 1 },
+		{ "\xc2\x80", 2 },
+		{ "\xdf\xbf", 2 },
+		{ "\xe0\xa0\x80", 3 },
+		{ "\xed\x9f\xbf", 3 },
+		{ "\xef\xbf\xbf", 3 },
+		{ "\xf0\x90\x80\x80", 4 },
 		{ "\xf4\x8f\xbf\xbf", 4 },
 		/* continuation alone, overlong, cut, surrogate, beyond U+10FFFF, never a first byte, bad third and fourth */
-		{ "\x80", 0 },         { "\xc0\x80", 0 },     { "\xc1\xbf", 0 },         { "\xe0\x9f\xbf", 0 },
-		{ "\xc3", 0 },         { "\xe2\x82", 0 },     { "\xed\xa0\x80", 0 },     { "\xf4\x90\x80\x80", 0 },
-		{ "\xf5\x80\x80\x80", 0 }, { "\xff", 0 },     { "\xe2\x82\x41", 0 },     { "\xf0\x90\x80\xc0", 0 },
+		{ "\x80", 0 },
+		{ "\xc0\x80", 0 },
+		{ "\xc1\xbf", 0 },
+		{ "\xe0\x9f\xbf", 0 },
+		{ "\xc3", 0 },
+		{ "\xe2\x82", 0 },
+		{ "\xed\xa0\x80", 0 },
+		{ "\xf4\x90\x80\x80", 0 },
+		{ "\xf5\x80\x80\x80", 0 },
+		{ "\xff", 0 },
+		{ "\xe2\x82\x41", 0 },
+		{ "\xf0\x90\x80\xc0", 0 },
 	};
 	size_t i;
 

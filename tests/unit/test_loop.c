@@ -162,10 +162,12 @@ static void removal_from_inside_a_handler(void **state)
 {
 	struct fixture *fixture = *state;
 
-	assert_int_equal(loop_add_fd(fixture->loop, fixture->pipes[0][0], EPOLLIN, on_fd_remove_both, fixture,
-				     &fixture->first), 0);
-	assert_int_equal(loop_add_fd(fixture->loop, fixture->pipes[1][0], EPOLLIN, on_fd_remove_both, fixture,
-				     &fixture->second), 0);
+	assert_int_equal(
+		loop_add_fd(fixture->loop, fixture->pipes[0][0], EPOLLIN, on_fd_remove_both, fixture, &fixture->first),
+		0);
+	assert_int_equal(
+		loop_add_fd(fixture->loop, fixture->pipes[1][0], EPOLLIN, on_fd_remove_both, fixture, &fixture->second),
+		0);
 	assert_int_equal(write(fixture->pipes[0][1], "x", 1), 1);
 	assert_int_equal(write(fixture->pipes[1][1], "x", 1), 1);
 	assert_int_equal(run(fixture), 1);
@@ -192,10 +194,10 @@ static void removal_without_stop_skips_the_dead(void **state)
 {
 	struct fixture *fixture = *state;
 
-	assert_int_equal(loop_add_fd(fixture->loop, fixture->pipes[0][0], EPOLLIN, on_fd_replace, fixture,
-				     &fixture->first), 0);
-	assert_int_equal(loop_add_fd(fixture->loop, fixture->pipes[1][0], EPOLLIN, on_fd_replace, fixture,
-				     &fixture->second), 0);
+	assert_int_equal(
+		loop_add_fd(fixture->loop, fixture->pipes[0][0], EPOLLIN, on_fd_replace, fixture, &fixture->first), 0);
+	assert_int_equal(
+		loop_add_fd(fixture->loop, fixture->pipes[1][0], EPOLLIN, on_fd_replace, fixture, &fixture->second), 0);
 	assert_int_equal(write(fixture->pipes[0][1], "x", 1), 1);
 	assert_int_equal(write(fixture->pipes[1][1], "x", 1), 1);
 	assert_int_equal(run(fixture), 5);

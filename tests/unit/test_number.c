@@ -15,18 +15,18 @@
 #define UNTOUCHED 77
 
 /* Refuses, with this error, and leaves the result alone. */
-#define REFUSES(function, type, text, error)                          \
-	do {                                                          \
-		type value = UNTOUCHED;                               \
-		assert_int_equal(function(text, &value), error);      \
-		assert_true(value == UNTOUCHED);                      \
+#define REFUSES(function, type, text, error)                     \
+	do {                                                     \
+		type value = UNTOUCHED;                          \
+		assert_int_equal(function(text, &value), error); \
+		assert_true(value == UNTOUCHED);                 \
 	} while (0)
 
-#define TAKES(function, type, text, expected)                         \
-	do {                                                          \
-		type value = UNTOUCHED;                               \
-		assert_int_equal(function(text, &value), 0);          \
-		assert_true(value == (type)(expected));               \
+#define TAKES(function, type, text, expected)                \
+	do {                                                 \
+		type value = UNTOUCHED;                      \
+		assert_int_equal(function(text, &value), 0); \
+		assert_true(value == (type)(expected));      \
 	} while (0)
 
 static void plain_numbers(void **state)

@@ -13,14 +13,14 @@
 #include "model/exchange.h"
 #include "model/losses.h"
 
-#define TEXTS_ARE(function, type, count, ...)                                     \
-	do {                                                                      \
-		static const char *const expected[] = { __VA_ARGS__ };            \
-		size_t i;                                                         \
-		assert_int_equal(sizeof(expected) / sizeof(expected[0]), count);  \
-		for (i = 0; i < count; i++)                                       \
-			assert_string_equal(function((type)i), expected[i]);      \
-		assert_string_equal(function((type)count), "_OTHER");             \
+#define TEXTS_ARE(function, type, count, ...)                                    \
+	do {                                                                     \
+		static const char *const expected[] = { __VA_ARGS__ };           \
+		size_t i;                                                        \
+		assert_int_equal(sizeof(expected) / sizeof(expected[0]), count); \
+		for (i = 0; i < count; i++)                                      \
+			assert_string_equal(function((type)i), expected[i]);     \
+		assert_string_equal(function((type)count), "_OTHER");            \
 	} while (0)
 
 static void every_value_has_its_text(void **state)

@@ -35,17 +35,17 @@ static inline void cleanup_close_file(FILE **file)
 #define CLEANUP_FILE CLEANUP(cleanup_close_file)
 
 /* Take the value out of an owning variable: the caller owns it now. */
-#define STEAL_POINTER(pointer)            \
-	({                                    \
+#define STEAL_POINTER(pointer)                        \
+	({                                            \
 		__typeof__(pointer) *_p = &(pointer); \
 		__typeof__(pointer) _v = *_p;         \
 		*_p = NULL;                           \
 		_v;                                   \
 	})
-#define STEAL_FD(fd)      \
-	({                    \
-		int *_p = &(fd);  \
-		int _v = *_p;     \
-		*_p = -1;         \
-		_v;               \
+#define STEAL_FD(fd)             \
+	({                       \
+		int *_p = &(fd); \
+		int _v = *_p;    \
+		*_p = -1;        \
+		_v;              \
 	})

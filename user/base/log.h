@@ -78,11 +78,11 @@ void log_write(enum log_level level, const char *message, const struct log_field
 void log_line(struct buffer *out, enum log_format format, uint64_t realtime_ns, enum log_level level,
 	      const char *message, const struct log_field *fields);
 
-#define LOG_AT(level, message, ...)                                                                              \
-	do {                                                                                                      \
-		if (log_enabled(level))                                                                           \
-			log_write(level, message,                                                                 \
-				  (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .key = NULL } });       \
+#define LOG_AT(level, message, ...)                                                                         \
+	do {                                                                                                \
+		if (log_enabled(level))                                                                     \
+			log_write(level, message,                                                           \
+				  (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .key = NULL } }); \
 	} while (0)
 #define log_debug(message, ...) LOG_AT(LOG_LEVEL_DEBUG, message __VA_OPT__(, ) __VA_ARGS__)
 #define log_info(message, ...) LOG_AT(LOG_LEVEL_INFO, message __VA_OPT__(, ) __VA_ARGS__)

@@ -104,8 +104,13 @@ static const struct unit size_units[] = {
 
 /* From the largest to the smallest: a duration names them in this order. */
 static const struct unit duration_units[] = {
-	{ "d", 24 * 60 * NS_PER_MINUTE }, { "h", 60 * NS_PER_MINUTE }, { "m", NS_PER_MINUTE }, { "s", NS_PER_SECOND },
-	{ "ms", NS_PER_MS },              { "us", NS_PER_US },         { "ns", 1 },
+	{ "d", 24 * 60 * NS_PER_MINUTE },
+	{ "h", 60 * NS_PER_MINUTE },
+	{ "m", NS_PER_MINUTE },
+	{ "s", NS_PER_SECOND },
+	{ "ms", NS_PER_MS },
+	{ "us", NS_PER_US },
+	{ "ns", 1 },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

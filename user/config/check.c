@@ -88,7 +88,8 @@ static int check_ports(const struct config *config, const struct config_report *
 	for (i = 0; i < config->select_ports.count; i++)
 		for (j = 0; j < config->ignore_ports.count; j++)
 			if (config->select_ports.items[i] == config->ignore_ports.items[j])
-				return report_refuse(report, "%s: \"%" PRIu64 "\" conflicts with %s: "
+				return report_refuse(report,
+						     "%s: \"%" PRIu64 "\" conflicts with %s: "
 						     "a port is either selected or ignored",
 						     where_of(config, report, "select.port").text,
 						     config->select_ports.items[i],
@@ -114,7 +115,8 @@ static int check_sizes(const struct config *config, const struct config_report *
 {
 	if (config->capture_max_call_bytes <= config->capture_ring_bytes / 2)
 		return 0;
-	return report_refuse(report, "%s: \"%" PRIu64 "\" conflicts with %s of %" PRIu64 ": "
+	return report_refuse(report,
+			     "%s: \"%" PRIu64 "\" conflicts with %s of %" PRIu64 ": "
 			     "allowed is up to half of the ring",
 			     where_of(config, report, "capture.max-call-bytes").text, config->capture_max_call_bytes,
 			     where_of(config, report, "capture.ring-bytes").text, config->capture_ring_bytes);

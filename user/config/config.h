@@ -71,6 +71,7 @@ struct config {
 	char *path_sysfs;                 /* "/sys" */
 	char *log_level;                  /* debug info warn error */
 	char *log_format;                 /* logfmt json */
+
 	struct config_origin origins[CONFIG_OPTIONS_MAX]; /* by place in the option table */
 };
 
@@ -82,15 +83,16 @@ struct config_source {
 };
 
 /*
- * Reads flags (`argv` without program and command), environment and file, checks every value of all three, also of those
- * that another one overrides, and the conflicts between options. 0; else a negative errno and ONE line without newline
- * in `error`, which names the flag, variable or file:line and key, the value and what is allowed: -EINVAL for what the
- * user said, -ENOMEM, or what reading the file said. What it returns belongs to config_free.
+ * Reads flags (`argv` without program and command), environment and file, checks every value of all three, also of
+ * those that another one overrides, and the conflicts between options. 0; else a negative errno and ONE line without
+ * newline in `error`, which names the flag, variable or file:line and key, the value and what is allowed: -EINVAL for
+ * what the user said, -ENOMEM, or what reading the file said. What it returns belongs to config_free.
  */
 MUST_CHECK int config_load(int argc, char *const *argv, char *const *environment, struct config *ret_config,
 			   char *error, size_t error_size);
 /* Frees the contents. Takes NULL and zeroed ones. */
 void config_free(struct config *config);
 
-/* How many options differ that only a restart can change; their names, with ", " between, go to `names` (cut to fit). */
+/* How many options differ that only a restart can change; their names, with ", " between, go to `names` (cut to fit).
+ */
 size_t config_reload_check(const struct config *old, const struct config *new, char *names, size_t size);

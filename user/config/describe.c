@@ -51,7 +51,8 @@ void option_allowed(const struct config_option *option, struct buffer *out)
 	else if (option->kind == OPTION_BOOL)
 		buffer_append_string(out, "true or false");
 	else if (option->kind == OPTION_SIZE)
-		write_range(option, option->power_of_two ? "a power of two (B, KiB, MiB, GiB)" : "a size (B, KiB, MiB, GiB)",
+		write_range(option,
+			    option->power_of_two ? "a power of two (B, KiB, MiB, GiB)" : "a size (B, KiB, MiB, GiB)",
 			    out);
 	else if (option->kind == OPTION_DURATION)
 		write_range(option, "a time (ms, s, m, h, d)", out);
@@ -154,7 +155,8 @@ static void write_origin(const struct config *config, size_t index, struct buffe
 	if (config->origins[index].kind == ORIGIN_DEFAULT)
 		buffer_append_string(out, " # default\n");
 	else
-		buffer_printf(out, " # %s\n", report_where(&report, &config_options[index], config->origins[index]).text);
+		buffer_printf(out, " # %s\n",
+			      report_where(&report, &config_options[index], config->origins[index]).text);
 }
 
 void config_describe_effective(const struct config *config, struct buffer *out)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The option table and a configuration in words: --help, docs/CONFIG.md, `sonde config`. All append to a buffer that the
- * caller checks.
+ * The option table and a configuration in words: --help, docs/CONFIG.md, `sonde config`. All append to a buffer that
+ * the caller checks.
  */
 #pragma once
 

@@ -27,33 +27,42 @@ static int refuse_unknown(const struct config_report *report, const char *argume
 			     report_quote(argument).text);
 }
 
+/* --no-NAME of an option that is true or false. */
+static int flag_negated(const char *argument, const struct config_report *report, struct flag *flag)
+{
+	const struct config_option *option = strncmp(flag->name, "no-", 3) ? NULL : option_find(flag->name + 3);
+
+	if (!option)
+		return refuse_unknown(report, argument, flag->name);
+	if (option->kind != OPTION_BOOL)
+		return report_refuse(report,
+				     "--%s: only a true or false option has a form with no-; --%s takes a value",
+				     flag->name, option->name);
+	flag->option = option;
+	flag->negated = true;
+	return 0;
+}
+
 static int flag_parse(const char *argument, const struct config_report *report, struct flag *flag)
 {
-	const char *equals;
+	const char *name, *equals = strchr(argument, '=');
 	size_t length;
 
 	if (argument[0] != '-')
 		return report_refuse(report, "%s: unexpected argument; allowed are flags, which begin with --",
 				     report_quote(argument).text);
-	if (argument[1] != '-')
-		return refuse_unknown(report, argument, argument + 1);
-	equals = strchr(argument, '=');
-	length = equals ? (size_t)(equals - argument) - 2 : strlen(argument + 2);
+	name = argument + (argument[1] == '-' ? 2 : 1);
+	length = equals ? (size_t)(equals - name) : strlen(name);
 	if (length >= sizeof(flag->name))
-		return refuse_unknown(report, argument, argument + 2);
-	memcpy(flag->name, argument + 2, length);
+		return refuse_unknown(report, argument, name);
+	memcpy(flag->name, name, length);
 	flag->name[length] = '\0';
+	if (argument[1] != '-')
+		return refuse_unknown(report, argument, flag->name);
 	flag->value = equals ? equals + 1 : NULL;
 	flag->option = option_find(flag->name);
 	flag->negated = false;
-	if (!flag->option && !strncmp(flag->name, "no-", 3)) {
-		flag->option = option_find(flag->name + 3);
-		flag->negated = true;
-		if (flag->option && flag->option->kind != OPTION_BOOL)
-			return report_refuse(report, "--%s: only a true or false option has a form with no-; "
-					     "--%s takes a value", flag->name, flag->option->name);
-	}
-	return flag->option ? 0 : refuse_unknown(report, argument, flag->name);
+	return flag->option ? 0 : flag_negated(argument, report, flag);
 }
 
 /* The value of a flag, from behind the equals sign or from the next argument (then *ret_used is 2). */
@@ -104,7 +113,8 @@ int flags_read(int argc, char *const *argv, const struct config_report *report, 
 		if (error)
 			return error;
 		if (!option_is_list(flag.option) && settings_find(settings, flag.option, ORIGIN_FLAG))
-			return report_refuse(report, "--%s: %s is not allowed; the flag was given before, and takes one value",
+			return report_refuse(report,
+					     "--%s: %s is not allowed; the flag was given before, and takes one value",
 					     flag.name, report_quote(value).text);
 		error = settings_add(settings, report, flag.option, origin, value);
 		if (error)

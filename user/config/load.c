@@ -28,13 +28,13 @@ static int refuse_value(const struct config_report *report, const struct setting
 	if (error == -ENOMEM)
 		return report_no_memory(report);
 	if (error == -ENOSPC)
-		return report_refuse(report, "%s: %s is one value too many; allowed are %d", where.text,
-				     report_quote(setting->value).text, CONFIG_LIST_MAX);
+		return report_refuse(report, "%s: %s is one value too many; allowed are %zu", where.text,
+				     report_quote(setting->value).text, option_list_limit(setting->option));
 	buffer_init(&allowed, 512);
 	option_allowed(setting->option, &allowed);
 	buffer_append_char(&allowed, '\0');
-	error = buffer_error(&allowed) ? report_no_memory(report)
-				       : report_refuse(report, "%s: %s is not allowed; allowed is %s", where.text,
+	error = buffer_error(&allowed) ? report_no_memory(report) :
+					 report_refuse(report, "%s: %s is not allowed; allowed is %s", where.text,
 						       report_quote(setting->value).text, allowed.data);
 	buffer_done(&allowed);
 	return error;
@@ -172,9 +172,7 @@ size_t config_reload_check(const struct config *old, const struct config *new, c
 
 		if (option->reloadable || value_equal(option, old, new))
 			continue;
-		if (changed++)
-			buffer_append_string(&list, ", ");
-		buffer_append_string(&list, option->name);
+		buffer_printf(&list, "%s%s", changed++ ? ", " : "", option->name);
 	}
 	if (size) {
 		if (list.length)

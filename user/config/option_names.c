@@ -27,6 +27,11 @@ bool option_is_list(const struct config_option *option)
 	return option->kind == OPTION_TEXT_LIST || option->kind == OPTION_NUMBER_LIST;
 }
 
+size_t option_list_limit(const struct config_option *option)
+{
+	return option->list_limit ? option->list_limit : CONFIG_LIST_MAX;
+}
+
 bool option_is_section(const char *name)
 {
 	size_t i, length = strlen(name);

@@ -20,21 +20,22 @@ enum option_kind {
 };
 
 struct config_option {
-	const char *name;        /* "web.listen-address": the flag after "--", the path in YAML */
-	const char *placeholder; /* of the value, in help; NULL for a boolean */
-	const char *fallback;    /* the default, written as in a variable: lists with commas; "" for none */
-	const char *help;        /* one sentence */
-	const char *allowed;     /* in words; NULL: told from the kind, the range and the choices */
-	const char *const *choices; /* NULL-terminated; of OPTION_CHOICE and OPTION_TEXT */
+	const char *name;                 /* "web.listen-address": the flag after "--", the path in YAML */
+	const char *placeholder;          /* of the value, in help; NULL for a boolean */
+	const char *fallback;             /* the default, written as in a variable: lists with commas; "" for none */
+	const char *help;                 /* one sentence */
+	const char *allowed;              /* in words; NULL: told from the kind, the range and the choices */
+	const char *const *choices;       /* NULL-terminated; of OPTION_CHOICE and OPTION_TEXT */
 	bool (*check)(const char *value); /* what the words of `allowed` say, for text; NULL: anything but "" */
 	size_t offset;                    /* of the field in struct config */
 	uint64_t minimum, maximum;        /* of numbers, sizes and durations; of each in a list */
+	size_t list_limit;                /* values of a list at most; 0: CONFIG_LIST_MAX */
 	enum option_kind kind;
 	bool power_of_two;
-	bool at_least_one;   /* a list that may not be empty */
-	bool may_be_empty;   /* a text that may be "" */
-	bool reloadable;     /* SIGHUP can change it */
-	bool outside_file;   /* flag and environment only */
+	bool at_least_one; /* a list that may not be empty */
+	bool may_be_empty; /* a text that may be "" */
+	bool reloadable;   /* SIGHUP can change it */
+	bool outside_file; /* flag and environment only */
 };
 
 extern const struct config_option config_options[];
@@ -46,6 +47,7 @@ extern const size_t config_option_count;
 const struct config_option *option_find(const char *name);
 size_t option_index(const struct config_option *option);
 bool option_is_list(const struct config_option *option);
+size_t option_list_limit(const struct config_option *option);
 /* True when `name` is what stands before a dot in the name of an option: "web". */
 bool option_is_section(const char *name);
 

@@ -101,11 +101,11 @@ static int parse_number(const struct config_option *option, const char *text, ui
 	return 0;
 }
 
-static int append_text(struct string_list *list, const char *text)
+static int append_text(struct string_list *list, size_t limit, const char *text)
 {
 	char *copy = NULL, **items;
 
-	if (list->count >= CONFIG_LIST_MAX)
+	if (list->count >= limit)
 		return -ENOSPC;
 	items = reallocarray(list->items, list->count + 1, sizeof(*items));
 	if (!items)
@@ -118,11 +118,11 @@ static int append_text(struct string_list *list, const char *text)
 	return 0;
 }
 
-static int append_number(struct number_list *list, uint64_t value)
+static int append_number(struct number_list *list, size_t limit, uint64_t value)
 {
 	uint64_t *items;
 
-	if (list->count >= CONFIG_LIST_MAX)
+	if (list->count >= limit)
 		return -ENOSPC;
 	items = reallocarray(list->items, list->count + 1, sizeof(*items));
 	if (!items)
@@ -165,10 +165,10 @@ int value_parse(const struct config_option *option, const char *text, struct con
 		return error ? error : set_text(field, text);
 	case OPTION_TEXT_LIST:
 		error = check_text(option, text);
-		return error ? error : append_text(field, text);
+		return error ? error : append_text(field, option_list_limit(option), text);
 	case OPTION_NUMBER_LIST:
 		error = parse_number(option, text, &number);
-		return error ? error : append_number(field, number);
+		return error ? error : append_number(field, option_list_limit(option), number);
 	case OPTION_BOOL:
 		return number_bool(text, field);
 	case OPTION_CHOICE:

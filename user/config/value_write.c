@@ -25,7 +25,10 @@ static void write_in_units(uint64_t value, const struct unit *units, struct buff
 void value_write_size(uint64_t bytes, struct buffer *out)
 {
 	static const struct unit units[] = {
-		{ "GiB", UINT64_C(1) << 30 }, { "MiB", UINT64_C(1) << 20 }, { "KiB", UINT64_C(1) << 10 }, { "", 1 },
+		{ "GiB", UINT64_C(1) << 30 },
+		{ "MiB", UINT64_C(1) << 20 },
+		{ "KiB", UINT64_C(1) << 10 },
+		{ "", 1 },
 	};
 
 	if (!bytes)
@@ -37,8 +40,12 @@ void value_write_size(uint64_t bytes, struct buffer *out)
 void value_write_duration(uint64_t ns, struct buffer *out)
 {
 	static const struct unit units[] = {
-		{ "d", 24 * 60 * NS_PER_MINUTE }, { "h", 60 * NS_PER_MINUTE }, { "m", NS_PER_MINUTE },
-		{ "s", NS_PER_SECOND },           { "ms", NS_PER_MS },         { "us", NS_PER_US },
+		{ "d", 24 * 60 * NS_PER_MINUTE },
+		{ "h", 60 * NS_PER_MINUTE },
+		{ "m", NS_PER_MINUTE },
+		{ "s", NS_PER_SECOND },
+		{ "ms", NS_PER_MS },
+		{ "us", NS_PER_US },
 		{ "ns", 1 },
 	};
 

@@ -112,9 +112,11 @@ static int read_option(struct reader *reader, const struct config_option *option
 	return add_scalar(reader, option, node);
 }
 
-/* The text of a pair's key, checked against the keys of the pairs before it. */
-static int read_key(struct reader *reader, const yaml_node_t *mapping, const yaml_node_pair_t *pair,
-		    const char **ret_key)
+#define PATH_SIZE 256
+
+/* The path of a pair's key, which is checked against the keys of the pairs before it. */
+static int read_key(struct reader *reader, const yaml_node_t *mapping, const yaml_node_pair_t *pair, const char *prefix,
+		    char path[PATH_SIZE])
 {
 	const yaml_node_t *node = yaml_document_get_node(&reader->document, pair->key), *other;
 	const char *text = node->type == YAML_SCALAR_NODE ? scalar_text(node) : NULL;
@@ -122,12 +124,13 @@ static int read_key(struct reader *reader, const yaml_node_t *mapping, const yam
 
 	if (!text || !*text)
 		return refuse_key(reader, node, "key", "a key must be the name of an option or a part of one");
+	/* What is cut here is longer than any option's name: it stays unknown. */
+	snprintf(path, PATH_SIZE, "%s%s%.120s", prefix, *prefix ? "." : "", text);
 	for (before = mapping->data.mapping.pairs.start; before < pair; before++) {
 		other = yaml_document_get_node(&reader->document, before->key);
 		if (!strcmp(text, (const char *)other->data.scalar.value))
-			return refuse_key(reader, node, text, "given twice; allowed is once");
+			return refuse_key(reader, node, path, "given twice; allowed is once");
 	}
-	*ret_key = text;
 	return 0;
 }
 
@@ -156,16 +159,12 @@ static int read_mapping(struct reader *reader, const yaml_node_t *mapping, const
 	int error = 0;
 
 	for (pair = mapping->data.mapping.pairs.start; !error && pair < mapping->data.mapping.pairs.top; pair++) {
-		const char *key = NULL;
-		char path[256];
+		char path[PATH_SIZE];
 
-		error = read_key(reader, mapping, pair, &key);
-		if (error)
-			return error;
-		/* A cut path is longer than any option's name: it stays unknown. */
-		snprintf(path, sizeof(path), "%s%s%.120s", prefix, *prefix ? "." : "", key);
-		error = read_value(reader, yaml_document_get_node(&reader->document, pair->key),
-				   yaml_document_get_node(&reader->document, pair->value), path, depth);
+		error = read_key(reader, mapping, pair, prefix, path);
+		if (!error)
+			error = read_value(reader, yaml_document_get_node(&reader->document, pair->key),
+					   yaml_document_get_node(&reader->document, pair->value), path, depth);
 	}
 	return error;
 }
@@ -177,7 +176,8 @@ static int read_root(struct reader *reader)
 	if (!root || is_null(root))
 		return 0; /* an empty file, or one of comments */
 	if (root->type != YAML_MAPPING_NODE)
-		return report_refuse(reader->report, "%.400s:%u: the file must hold keys and values, such as log: {level: debug}",
+		return report_refuse(reader->report,
+				     "%.400s:%u: the file must hold keys and values, such as log: {level: debug}",
 				     reader->report->file, line_of(root));
 	return read_mapping(reader, root, "", 1);
 }

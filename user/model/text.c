@@ -26,17 +26,10 @@ const char *exchange_error_text(enum exchange_error error)
 const char *http_method_text(enum http_method method)
 {
 	static const char *const texts[HTTP_METHOD_COUNT] = {
-		[HTTP_METHOD_OTHER] = "_OTHER",
-		[HTTP_METHOD_CONNECT] = "CONNECT",
-		[HTTP_METHOD_DELETE] = "DELETE",
-		[HTTP_METHOD_GET] = "GET",
-		[HTTP_METHOD_HEAD] = "HEAD",
-		[HTTP_METHOD_OPTIONS] = "OPTIONS",
-		[HTTP_METHOD_PATCH] = "PATCH",
-		[HTTP_METHOD_POST] = "POST",
-		[HTTP_METHOD_PUT] = "PUT",
-		[HTTP_METHOD_QUERY] = "QUERY",
-		[HTTP_METHOD_TRACE] = "TRACE",
+		[HTTP_METHOD_OTHER] = "_OTHER", [HTTP_METHOD_CONNECT] = "CONNECT", [HTTP_METHOD_DELETE] = "DELETE",
+		[HTTP_METHOD_GET] = "GET",      [HTTP_METHOD_HEAD] = "HEAD",       [HTTP_METHOD_OPTIONS] = "OPTIONS",
+		[HTTP_METHOD_PATCH] = "PATCH",  [HTTP_METHOD_POST] = "POST",       [HTTP_METHOD_PUT] = "PUT",
+		[HTTP_METHOD_QUERY] = "QUERY",  [HTTP_METHOD_TRACE] = "TRACE",
 	};
 
 	return TEXT(texts, method, "_OTHER");
@@ -72,11 +65,8 @@ const char *out_of_step_reason_text(enum out_of_step_reason reason)
 const char *unparsed_reason_text(enum unparsed_reason reason)
 {
 	static const char *const texts[UNPARSED_REASON_COUNT] = {
-		[UNPARSED_UNKNOWN] = "unknown",
-		[UNPARSED_TLS] = "tls",
-		[UNPARSED_UPGRADED] = "upgraded",
-		[UNPARSED_MALFORMED] = "malformed",
-		[UNPARSED_NO_ROOM] = "no_room",
+		[UNPARSED_UNKNOWN] = "unknown",     [UNPARSED_TLS] = "tls",         [UNPARSED_UPGRADED] = "upgraded",
+		[UNPARSED_MALFORMED] = "malformed", [UNPARSED_NO_ROOM] = "no_room",
 	};
 
 	return TEXT(texts, reason, "_OTHER");

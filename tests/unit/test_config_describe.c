@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The option table in words: docs/CONFIG.md is what the table says, the printed configuration loads again as the same,
+ * and the table itself is sound. Runs in the root of the tree.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "config/describe.h"
+#include "config/options.h"
+#include "config/value.h"
+#include "tests/unit/config_world.h"
+
+#define TEXT_MAX (64 * 1024)
+
+static void finish(struct buffer *text)
+{
+	buffer_append_char(text, '\0');
+	assert_int_equal(buffer_error(text), 0);
+}
+
+static void documentation_is_what_the_table_says(void **state)
+{
+	char *found = malloc(TEXT_MAX);
+	struct buffer expected;
+
+	(void)state;
+	assert_non_null(found);
+	buffer_init(&expected, TEXT_MAX);
+	config_describe_markdown(&expected);
+	finish(&expected);
+	if (file_read(AT_FDCWD, "docs/CONFIG.md", found, TEXT_MAX, NULL) || strcmp(found, expected.data))
+		fail_msg("docs/CONFIG.md is not what the option table says: run `build/sonde config --markdown > "
+			 "docs/CONFIG.md`");
+	buffer_done(&expected);
+	free(found);
+}
+
+static void effective_is(struct config_world *world, const char *expected_part)
+{
+	struct buffer text;
+
+	buffer_init(&text, TEXT_MAX);
+	config_describe_effective(&world->config, &text);
+	finish(&text);
+	if (!strstr(text.data, expected_part))
+		fail_msg("not found: %s\nin: %s", expected_part, text.data);
+	buffer_done(&text);
+}
+
+static void effective_configuration_names_origins(void **state)
+{
+	struct config_world *world = *state;
+
+	config_world_file("log:\n  level: debug\nselect:\n  exe: ['a\"b\\c', d]\nbackend: kprobe\n");
+	config_world_load(
+		world, FLAGS("--config.file=sonde.yaml", "--select.port=80", "--select.port=81", "--no-capture.unix"),
+		VARIABLES("SONDE_METRICS_IDLE_TIMEOUT=90m", "SONDE_CAPTURE_MAX_CALL_BYTES=1000"));
+	assert_int_equal(world->result, 0);
+	effective_is(world,
+		     "# config.file: \"sonde.yaml\" # --config.file\nweb:\n  listen-address: [\":9100\"] # default\n");
+	effective_is(world, "backend: \"kprobe\" # sonde.yaml:5: backend\nselect:\n  cgroup: [] # default\n"
+			    "  port: [80, 81] # --select.port\n"
+			    "  exe: [\"a\\\"b\\\\c\", \"d\"] # sonde.yaml:4: select.exe\n");
+	effective_is(world, "\n  max-call-bytes: 1000 # SONDE_CAPTURE_MAX_CALL_BYTES\n"
+			    "  unix: false # --capture.unix\n");
+	effective_is(world, "\n  idle-timeout: 90m # SONDE_METRICS_IDLE_TIMEOUT\n");
+	effective_is(world, "\nlog:\n  level: \"debug\" # sonde.yaml:2: log.level\n");
+}
+
+/* The next configuration to load leaves this one alone. */
+static struct config take(struct config_world *world)
+{
+	assert_string_equal(world->error, "untouched");
+	assert_int_equal(world->result, 0);
+	world->result = -1;
+	return world->config;
+}
+
+static void assert_same_but_for_the_file(const struct config *before, const struct config *after, bool same)
+{
+	size_t i;
+
+	for (i = 0; i < config_option_count; i++)
+		if (!config_options[i].outside_file && value_equal(&config_options[i], before, after) != same)
+			fail_msg("%s %s", config_options[i].name, same ? "differs" : "is at its default in this test");
+}
+
+static const char *const away_from_defaults[] = {
+	"--web.listen-address=[::1]:1",
+	"--web.listen-address=h:2",
+	"--web.telemetry-path=/'\"\\:{x}%\xc3\xa9",
+	"--web.max-requests=3",
+	"--backend=tracepoint",
+	"--select.cgroup=/sys/fs/cgroup/a b",
+	"--select.port=1",
+	"--select.exe=*: &!|>%@` #",
+	"--select.exe=null",
+	"--select.pid=1",
+	"--ignore.port=2",
+	"--capture.ring-bytes=1MiB",
+	"--capture.max-connections=77",
+	"--capture.max-call-bytes=1025",
+	"--no-capture.unix",
+	"--capture.program-stats",
+	"--http.route=/a/{id}",
+	"--http.route=/b/*",
+	"--http.route-values=5",
+	"--metrics.series-limit=6",
+	"--metrics.idle-timeout=1s500ms",
+	"--no-metrics.native-histograms",
+	"--path.procfs=/host/proc",
+	"--path.sysfs=/host/sys",
+	"--log.level=error",
+	"--log.format=json",
+	NULL,
+};
+
+/* Every option away from its default, printed, loaded from what was printed: nothing may differ. */
+static void effective_configuration_loads_again(void **state)
+{
+	struct config_world *world = *state;
+	struct config defaults, before, after;
+	struct buffer text;
+
+	config_world_load(world, FLAGS(), VARIABLES());
+	defaults = take(world);
+	config_world_load(world, away_from_defaults, VARIABLES());
+	before = take(world);
+	assert_same_but_for_the_file(&defaults, &before, false);
+	buffer_init(&text, TEXT_MAX);
+	config_describe_effective(&before, &text);
+	assert_int_equal(buffer_error(&text), 0);
+	config_world_file_bytes(text.data, text.length);
+	buffer_done(&text);
+	config_world_load(world, FLAGS("--config.file=sonde.yaml"), VARIABLES());
+	after = take(world);
+	assert_same_but_for_the_file(&before, &after, true);
+	config_free(&defaults);
+	config_free(&before);
+	config_free(&after);
+}
+
+static void table_is_sound(void **state)
+{
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < config_option_count; i++) {
+		const struct config_option *option = &config_options[i];
+		char variable[OPTION_NAME_SIZE];
+
+		/* Shorter than the name of its variable, which must fit, "no-" in front of it too. */
+		assert_true(strlen(option->name) + strlen("SONDE_") < OPTION_NAME_SIZE);
+		option_variable(option, variable);
+		assert_int_equal(strlen(variable), strlen(option->name) + strlen("SONDE_"));
+		assert_true(option->placeholder || option->kind == OPTION_BOOL);
+		assert_non_null(option->fallback);
+		assert_true(strlen(option->help) > 10 && option->help[strlen(option->help) - 1] == '.');
+		assert_true(option->kind != OPTION_CHOICE || option->choices);
+		assert_false(option_is_section(option->name));
+		assert_ptr_equal(option_find(option->name), option);
+		for (j = 0; j < i; j++)
+			assert_string_not_equal(config_options[j].name, option->name);
+	}
+	assert_null(option_find("web"));
+	assert_null(option_find(""));
+	assert_true(option_is_section("web"));
+	assert_false(option_is_section("we"));
+	assert_false(option_is_section("web.listen-address"));
+}
+
+static void help_tells_every_flag(void **state)
+{
+	struct buffer text;
+	size_t i;
+
+	(void)state;
+	buffer_init(&text, TEXT_MAX);
+	config_describe_flags(&text);
+	finish(&text);
+	for (i = 0; i < config_option_count; i++)
+		assert_non_null(strstr(text.data, config_options[i].name));
+	assert_non_null(strstr(text.data,
+			       "  --web.listen-address=HOST:PORT\n        Address to serve metrics and health on; "
+			       "without a host, every one of this machine. Repeatable. Default: :9100.\n"));
+	assert_non_null(strstr(text.data, "  --[no-]capture.unix\n"));
+	buffer_done(&text);
+}
+
+static void suggestions(void **state)
+{
+	static const struct {
+		const char *typed, *expected;
+	} cases[] = {
+		{ "log.levle", "log.level" },               /* swapped */
+		{ "log.leve", "log.level" },                /* missing */
+		{ "log.levels", "log.level" },              /* too many */
+		{ "lgo.lefel", "log.level" },               /* two mistakes */
+		{ "log_format", "log.format" },             /* replaced */
+		{ "series-limit", "metrics.series-limit" }, /* without its section */
+		{ "metrics.serieslimt", "metrics.series-limit" },
+		{ "lgo.lefle", NULL }, /* three */
+		{ "x", NULL },
+		{ "", NULL },
+		{ "a.name.that.is.much.longer.than.any.option.has.and.then.some.more", NULL },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct config_option *option = option_suggest(cases[i].typed, false);
+
+		if (!cases[i].expected)
+			assert_null(option);
+		else if (!option)
+			fail_msg("no suggestion for %s", cases[i].typed);
+		else
+			assert_string_equal(option->name, cases[i].expected);
+	}
+	assert_string_equal(option_suggest("SONDE_IGNORE_PROT", true)->name, "ignore.port");
+}
+
+#define CONFIG_TEST(function) cmocka_unit_test_setup_teardown(function, config_world_set_up, config_world_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(documentation_is_what_the_table_says),
+		CONFIG_TEST(effective_configuration_names_origins),
+		CONFIG_TEST(effective_configuration_loads_again),
+		cmocka_unit_test(table_is_sound),
+		cmocka_unit_test(help_tells_every_flag),
+		cmocka_unit_test(suggestions),
+	};
+
+	return cmocka_run_group_tests_name("config_describe", tests, NULL, NULL);
+}

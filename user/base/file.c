@@ -33,7 +33,7 @@ static int read_fully(int fd, char *bytes, size_t size, size_t *ret_length)
 static int read_file(int directory, const char *path, char *buffer, size_t size, bool cut, size_t *ret_length)
 {
 	CLEANUP_FD int fd = -1;
-	size_t length;
+	size_t length = 0;
 	int error;
 
 	if (!size)

@@ -43,6 +43,7 @@ static int flag_negated(const char *argument, const struct config_report *report
 	return 0;
 }
 
+/* Without an error flag->option is set, with one it is NULL. */
 static int flag_parse(const char *argument, const struct config_report *report, struct flag *flag)
 {
 	const char *name, *equals = strchr(argument, '=');
@@ -103,11 +104,11 @@ int flags_read(int argc, char *const *argv, const struct config_report *report, 
 
 	for (i = 0; i < argc; i += used) {
 		const char *value = NULL;
-		struct flag flag;
+		struct flag flag = { 0 };
 
 		used = 1;
 		error = flag_parse(argv[i], report, &flag);
-		if (error)
+		if (!flag.option)
 			return error;
 		error = flag_value(&flag, i + 1 < argc ? argv[i + 1] : NULL, report, &value, &used);
 		if (error)

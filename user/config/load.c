@@ -132,11 +132,12 @@ static const char *find_file(const struct settings *settings)
 int config_load(int argc, char *const *argv, char *const *environment, struct config *ret_config, char *error,
 		size_t error_size)
 {
-	struct config_report report = { .text = error, .size = error_size };
+	struct config_report report = { .size = error_size };
 	struct config config = { 0 };
 	struct settings settings = { 0 };
 	int result;
 
+	report.text = error;
 	result = flags_read(argc, argv, &report, &settings);
 	if (!result)
 		result = environment_read(environment, &report, &settings);

@@ -78,16 +78,17 @@ void log_write(enum log_level level, const char *message, const struct log_field
 void log_line(struct buffer *out, enum log_format format, uint64_t realtime_ns, enum log_level level,
 	      const char *message, const struct log_field *fields);
 
-#define LOG_AT(level, message, ...)                                                                         \
-	do {                                                                                                \
-		if (log_enabled(level))                                                                     \
-			log_write(level, message,                                                           \
-				  (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .key = NULL } }); \
+/* The fields stand between two empty ones: the last ends them, the first takes the comma away when there are none. */
+#define LOG_AT(level, message, ...)                                                                                   \
+	do {                                                                                                          \
+		if (log_enabled(level))                                                                               \
+			log_write(level, message,                                                                     \
+				  (const struct log_field[]){ { .key = NULL }, ##__VA_ARGS__, { .key = NULL } } + 1); \
 	} while (0)
-#define log_debug(message, ...) LOG_AT(LOG_LEVEL_DEBUG, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_info(message, ...) LOG_AT(LOG_LEVEL_INFO, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_warn(message, ...) LOG_AT(LOG_LEVEL_WARN, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_error(message, ...) LOG_AT(LOG_LEVEL_ERROR, message __VA_OPT__(, ) __VA_ARGS__)
+#define log_debug(message, ...) LOG_AT(LOG_LEVEL_DEBUG, message, ##__VA_ARGS__)
+#define log_info(message, ...) LOG_AT(LOG_LEVEL_INFO, message, ##__VA_ARGS__)
+#define log_warn(message, ...) LOG_AT(LOG_LEVEL_WARN, message, ##__VA_ARGS__)
+#define log_error(message, ...) LOG_AT(LOG_LEVEL_ERROR, message, ##__VA_ARGS__)
 
 /* At most one message a minute from one place, which keeps a zeroed log_limit in its context. */
 struct log_limit {

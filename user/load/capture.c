@@ -38,6 +38,15 @@ const char *capture_backend_text(enum config_backend backend)
 	return (size_t)backend < sizeof(texts) / sizeof(texts[0]) ? texts[backend] : "unknown";
 }
 
+const char *capture_backend_limits(enum config_backend backend)
+{
+	if (backend == BACKEND_TRACEPOINT)
+		return "io_uring is not seen; bytes of sendfile and splice are counted, not read";
+	if (backend == BACKEND_KPROBE)
+		return "a unix socket's end of stream is seen when the socket closes, not when it is read";
+	return "";
+}
+
 static int configure(struct capture *capture, const struct config *config, struct capture_error *ret_error)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -131,18 +140,21 @@ static int capture_open(const struct config *config, enum config_backend backend
 }
 
 int capture_new(const struct config *config, const struct capture_sink *sink, struct capture **ret_capture,
-		struct capture_error *ret_error)
+		struct capture_report *ret_report)
 {
-	static const enum config_backend order[] = { BACKEND_FENTRY, BACKEND_KPROBE, BACKEND_TRACEPOINT };
+	static const enum config_backend order[CAPTURE_BACKENDS] = { BACKEND_FENTRY, BACKEND_KPROBE, BACKEND_TRACEPOINT };
 	int error = -ENOTSUP;
 
 	libbpf_set_print(NULL);
-	if (config->backend != BACKEND_AUTO)
-		return capture_open(config, config->backend, sink, ret_capture, ret_error);
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		error = capture_open(config, order[i], sink, ret_capture, ret_error);
+	ret_report->refused_count = 0;
+	for (size_t i = 0; i < CAPTURE_BACKENDS; i++) {
+		if (config->backend != BACKEND_AUTO && config->backend != order[i])
+			continue;
+		error = capture_open(config, order[i], sink, ret_capture,
+				     &ret_report->refused[ret_report->refused_count]);
 		if (!error)
 			return 0;
+		ret_report->refused_count++;
 	}
 	return error;
 }

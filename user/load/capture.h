@@ -34,10 +34,18 @@ struct capture_error {
 	char text[CAPTURE_MESSAGE_BYTES];
 };
 
-/* Loads and attaches. With BACKEND_AUTO tries fentry, kprobe, tracepoint in this order; `ret_error` then tells of the last
- * one. Needs root (or CAP_BPF, CAP_PERFMON and, for paths of others, CAP_SYS_PTRACE). */
+#define CAPTURE_BACKENDS 3
+
+/* Backends that were tried and refused, in order. */
+struct capture_report {
+	struct capture_error refused[CAPTURE_BACKENDS];
+	size_t refused_count;
+};
+
+/* Loads and attaches. With BACKEND_AUTO tries fentry, kprobe, tracepoint in this order. `ret_report` is filled either way:
+ * on failure its last entry is the reason. Needs root, or CAP_BPF, CAP_PERFMON and, for others' /proc, CAP_SYS_PTRACE. */
 MUST_CHECK int capture_new(const struct config *config, const struct capture_sink *sink, struct capture **ret_capture,
-			   struct capture_error *ret_error);
+			   struct capture_report *ret_report);
 /* Detaches and unloads: nothing is left in the kernel. Takes NULL. */
 void capture_free(struct capture *capture);
 
@@ -54,6 +62,8 @@ struct capture_control capture_control_of(struct capture *capture);
 
 enum config_backend capture_backend(const struct capture *capture);
 const char *capture_backend_text(enum config_backend backend);
+/* What a backend cannot see, one sentence; "" when it sees all. */
+const char *capture_backend_limits(enum config_backend backend);
 
 /* --- figures about itself; each is read from the kernel when called */
 

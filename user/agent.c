@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent: makes the stages, wires them, owns the loop. One thread: the ring is drained on a timer whose interval follows
+ * the load (wake-ups by the kernel side are the exception, for a ring that fills up), and before every scrape.
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "agent_internal.h"
+#include "base/clock.h"
+#include "exporters/prometheus/prometheus.h"
+
+#define DRAIN_BUSY_NS 5000000ULL   /* between drains while events come */
+#define DRAIN_IDLE_NS 100000000ULL /* and when none came for a while */
+#define IDLE_DRAINS 40
+#define HOUSEKEEPING_NS 1000000000ULL
+#define EXPIRY_NS 60000000000ULL
+#define HOLD_NS 20000000ULL /* how long stream waits for a segment that another one has overtaken */
+#define STREAM_BYTES_MAX (64ULL << 20)
+#define PROCESSES_MAX 16384
+#define KEEP_DEAD_NS 30000000000ULL
+
+static void housekeep(struct agent *agent)
+{
+	if (agent->now_ns - agent->housekept_ns < HOUSEKEEPING_NS)
+		return;
+	agent->housekept_ns = agent->now_ns;
+	identity_tick(agent->identity, agent->now_ns);
+	agent_watch_losses(agent);
+	if (agent->now_ns - agent->expired_ns < EXPIRY_NS)
+		return;
+	agent->expired_ns = agent->now_ns;
+	aggregate_expire(agent->aggregate, agent->now_ns);
+}
+
+static size_t drain(struct agent *agent)
+{
+	size_t events;
+
+	agent->now_ns = clock_monotonic_ns();
+	events = capture_drain(agent->capture);
+	capture_sweep(agent->capture, agent->now_ns);
+	stream_tick(agent->streams, agent->now_ns);
+	agent->drained_ns = agent->now_ns;
+	return events;
+}
+
+/* Failing to change the pace leaves the old one: nothing is lost by that. */
+static void pace(struct agent *agent, size_t events)
+{
+	uint64_t interval;
+
+	agent->idle_drains = events || stream_table_waiting(agent->streams) ? 0 : agent->idle_drains + 1;
+	interval = agent->idle_drains > IDLE_DRAINS ? DRAIN_IDLE_NS : DRAIN_BUSY_NS;
+	if (interval != agent->drain_interval_ns && !loop_set_interval(agent->drain_timer, interval))
+		agent->drain_interval_ns = interval;
+}
+
+static void on_drain_timer(void *ctx)
+{
+	struct agent *agent = ctx;
+
+	pace(agent, drain(agent));
+	housekeep(agent);
+}
+
+static void on_ring(void *ctx, uint32_t events)
+{
+	(void)events;
+	on_drain_timer(ctx);
+}
+
+/* A scrape sees all that happened before it. */
+static void refresh(void *ctx)
+{
+	struct agent *agent = ctx;
+
+	pace(agent, drain(agent));
+}
+
+static void on_web(void *ctx, uint32_t events)
+{
+	struct agent *agent = ctx;
+
+	(void)events;
+	web_run(agent->web);
+}
+
+static void on_stop_signal(void *ctx)
+{
+	struct agent *agent = ctx;
+
+	loop_stop(agent->loop, 0);
+}
+
+static void apply_log(const struct config *config)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+	enum log_format format = LOG_FORMAT_LOGFMT;
+
+	/* config_load has refused what these would. */
+	if (!log_level_parse(config->log_level, &level) && !log_format_parse(config->log_format, &format))
+		log_configure(level, format);
+}
+
+static void on_reload_signal(void *ctx)
+{
+	struct agent *agent = ctx;
+	struct config fresh = { 0 };
+	char error[512], names[512];
+
+	if (config_load(agent->source->argc, agent->source->argv, agent->source->environment, &fresh, error,
+			sizeof(error))) {
+		log_error("cannot reload the configuration, the old one stays", log_text("error", error));
+		config_free(&fresh);
+		return;
+	}
+	if (config_reload_check(agent->config, &fresh, names, sizeof(names)))
+		log_warn("some options change with a restart only", log_text("options", names));
+	apply_log(&fresh);
+	log_info("configuration reloaded");
+	config_free(&fresh);
+}
+
+static uint64_t draw_seed(void)
+{
+	uint64_t seed = 0;
+
+	/* Without entropy yet (early boot) the seed is 0: slower under chosen collisions, never wrong. */
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = 0;
+	return seed;
+}
+
+static uint64_t web_now(void *ctx)
+{
+	(void)ctx;
+	return clock_monotonic_ns();
+}
+
+static int make_capture(struct agent *agent)
+{
+	struct capture_sink sink = agent_sink(agent);
+	struct capture_report report;
+	int error = capture_new(agent->config, &sink, &agent->capture, &report);
+
+	for (size_t i = 0; i < report.refused_count; i++)
+		LOG_AT(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "backend not used",
+		       log_text("reason", report.refused[i].text));
+	if (error)
+		log_error("no backend works on this host; `sonde doctor` says more");
+	return error;
+}
+
+static int make_aggregate(struct agent *agent, uint64_t seed)
+{
+	struct aggregate_config config = {
+		.series_limit = agent->config->metrics_series_limit,
+		.idle_timeout_ns = agent->config->metrics_idle_timeout_ns,
+		.route_values_limit = agent->config->http_route_values,
+		.route_patterns = (const char *const *)agent->config->http_routes.items,
+		.route_pattern_count = agent->config->http_routes.count,
+		.native_histograms = agent->config->metrics_native_histograms,
+		.hash_seed = seed,
+	};
+	size_t bad = 0;
+	int error = aggregate_new(&config, &agent->aggregate, &bad);
+
+	if (error == -EINVAL)
+		log_error("--http.route is not a template such as /users/{id}",
+			  log_text("value", agent->config->http_routes.items[bad]));
+	return error;
+}
+
+static int make_stages(struct agent *agent)
+{
+	uint64_t seed = draw_seed();
+	struct stream_config streams = { .max_connections = agent->config->capture_max_connections,
+					 .max_bytes = STREAM_BYTES_MAX,
+					 .hold_ns = HOLD_NS,
+					 .hash_seed = seed };
+	struct identity_config identity = { .procfs = agent->config->path_procfs,
+					    .max_processes = PROCESSES_MAX,
+					    .keep_dead_ns = KEEP_DEAD_NS,
+					    .hash_seed = seed };
+	struct stream_callbacks callbacks;
+	int error = make_aggregate(agent, seed);
+
+	hash_table_init(&agent->executables, PROCESSES_MAX);
+	if (!error)
+		error = identity_new(&identity, &agent->identity);
+	if (!error)
+		error = make_capture(agent);
+	if (error)
+		return error;
+	callbacks = agent_stream_callbacks(agent);
+	error = stream_table_new(&streams, &callbacks, &agent->streams);
+	if (!error)
+		agent_select_running(agent);
+	return error;
+}
+
+static int make_web(struct agent *agent)
+{
+	struct web_config config = {
+		.listen_addresses = (const char *const *)agent->config->web_listen_addresses.items,
+		.listen_address_count = agent->config->web_listen_addresses.count,
+		.telemetry_path = agent->config->web_telemetry_path,
+		.max_requests = agent->config->web_max_requests,
+		.version = agent_version(),
+		.exposition = &prometheus_exposition,
+		.snapshot = &agent->snapshot,
+		.ctx = agent,
+		.health = agent_health,
+		.now_ns = web_now,
+	};
+	struct exporter_error message;
+	int error = web_new(&config, &agent->web, &message);
+
+	if (error) {
+		log_error("cannot serve", log_text("error", message.text));
+	}
+	return error;
+}
+
+static void fill_snapshot(struct agent *agent)
+{
+	struct snapshot *snapshot = &agent->snapshot;
+
+	snapshot->sources[snapshot->source_count++] = agent_source(agent);
+	snapshot->sources[snapshot->source_count++] = aggregate_source(agent->aggregate);
+	snapshot->sources[snapshot->source_count++] = web_source(agent->web);
+	snapshot->refresh = refresh;
+	snapshot->refresh_ctx = agent;
+}
+
+static int fill_loop(struct agent *agent)
+{
+	struct loop *loop = agent->loop;
+	int error = loop_add_signal(loop, SIGTERM, on_stop_signal, agent, NULL);
+
+	agent->drain_interval_ns = DRAIN_BUSY_NS;
+	if (!error)
+		error = loop_add_signal(loop, SIGINT, on_stop_signal, agent, NULL);
+	if (!error)
+		error = loop_add_signal(loop, SIGHUP, on_reload_signal, agent, NULL);
+	if (!error)
+		error = loop_add_timer(loop, DRAIN_BUSY_NS, on_drain_timer, agent, &agent->drain_timer);
+	if (!error)
+		error = loop_add_fd(loop, capture_fd(agent->capture), EPOLLIN, on_ring, agent, NULL);
+	if (!error)
+		error = loop_add_fd(loop, web_fd(agent->web), EPOLLIN, on_web, agent, NULL);
+	return error;
+}
+
+static void announce(const struct agent *agent)
+{
+	const char *limits = capture_backend_limits(capture_backend(agent->capture));
+
+	for (size_t i = 0; i < web_address_count(agent->web); i++)
+		log_info("serving metrics", log_text("address", web_address(agent->web, i)),
+			 log_text("path", agent->config->web_telemetry_path));
+	log_info("observing", log_text("backend", capture_backend_text(capture_backend(agent->capture))),
+		 log_text("not_seen", *limits ? limits : "nothing known"));
+}
+
+static void done(struct agent *agent)
+{
+	loop_free(agent->loop);
+	web_free(agent->web);
+	stream_table_free(agent->streams);
+	capture_free(agent->capture);
+	identity_free(agent->identity);
+	aggregate_free(agent->aggregate);
+	agent_select_done(agent);
+}
+
+int agent_run(struct config *config, const struct config_source *source)
+{
+	struct agent agent = { .config = config, .source = source, .started_realtime_ns = clock_realtime_ns() };
+	int result = 1;
+	int error = loop_new(&agent.loop);
+
+	agent.now_ns = agent.drained_ns = agent.expired_ns = clock_monotonic_ns();
+	if (!error)
+		error = make_web(&agent);
+	if (!error)
+		error = make_stages(&agent);
+	if (!error)
+		error = fill_loop(&agent);
+	if (!error)
+		error = agent_drop_privileges();
+	if (error) {
+		log_error("cannot start", log_errno(error));
+	} else {
+		fill_snapshot(&agent);
+		malloc_trim(0);
+		announce(&agent);
+		error = loop_run(agent.loop, &result);
+		if (error)
+			log_error("the event loop failed", log_errno(error));
+	}
+	done(&agent);
+	return error ? 1 : result;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the agent share: the stages and what the agent itself counts. For agent*.c only.
+ */
+#pragma once
+
+#include "aggregate/aggregate.h"
+#include "base/hash_table.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "config/config.h"
+#include "exporters/web/web.h"
+#include "identity/identity.h"
+#include "load/capture.h"
+#include "stream/stream.h"
+
+struct agent {
+	struct config *config;
+	const struct config_source *source;
+	struct loop *loop;
+	struct capture *capture;
+	struct stream_table *streams;
+	struct identity *identity;
+	struct aggregate *aggregate;
+	struct web *web;
+	struct snapshot snapshot;
+	struct loop_source *drain_timer;
+	struct hash_table executables; /* agent_select.c: processes whose executable was looked at */
+	uint64_t drain_interval_ns;
+	uint64_t idle_drains;  /* in a row that found nothing */
+	uint64_t now_ns;       /* CLOCK_MONOTONIC of the drain at hand */
+	uint64_t drained_ns;   /* of the last one that ended */
+	uint64_t housekept_ns;
+	uint64_t expired_ns;
+	uint64_t started_realtime_ns;
+	uint64_t lost_before;  /* events lost at the last look, for health */
+	uint64_t lost_realtime_ns; /* when a look last found more */
+	struct log_limit loss_limit;
+};
+
+/* --- agent_sink.c: the records of the kernel side into the stages */
+struct capture_sink agent_sink(struct agent *agent);
+struct stream_callbacks agent_stream_callbacks(struct agent *agent);
+
+/* --- agent_select.c: --select.exe, which needs paths and so user space */
+void agent_select_running(struct agent *agent);
+void agent_select_exec(struct agent *agent, uint32_t tgid, const char *filename);
+void agent_select_fork(struct agent *agent, uint32_t parent, uint32_t child);
+void agent_select_exit(struct agent *agent, uint32_t tgid);
+bool agent_selects(struct agent *agent, uint32_t tgid);
+void agent_select_done(struct agent *agent);
+
+/* --- agent_metrics.c: the agent's own figures */
+struct snapshot_source agent_source(struct agent *agent);
+const char *agent_version(void);
+
+/* --- agent_health.c */
+size_t agent_health(void *ctx, struct web_check *ret_checks);
+/* Looks at the kernel side's losses; warns at most once a minute. */
+void agent_watch_losses(struct agent *agent);
+
+/* --- agent_privileges.c: gives up what is not needed after start. */
+MUST_CHECK int agent_drop_privileges(void);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Least privilege after start: keeps the capabilities that running needs and gives the rest up for good.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "agent_internal.h"
+
+/* BPF and PERFMON: maps and test runs. SYS_PTRACE and DAC_READ_SEARCH: other users' /proc/PID. */
+static const int kept[] = { CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH };
+
+int agent_drop_privileges(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct have[2], keep[2] = { { 0 }, { 0 } };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	if (syscall(SYS_capget, &header, have))
+		return -errno;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		uint32_t bit = have[kept[i] / 32].permitted & (1U << (kept[i] % 32));
+
+		keep[kept[i] / 32].permitted |= bit;
+		keep[kept[i] / 32].effective |= bit;
+	}
+	return syscall(SYS_capset, &header, keep) ? -errno : 0;
+}

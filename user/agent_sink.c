@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Glue between the stages: what the kernel side tells goes to identity and stream, what stream makes of it goes to aggregate
+ * under the service's name. Nothing is decided here but which names go where.
+ */
+#include "agent_internal.h"
+
+static void on_open(void *ctx, const struct connection_open *open)
+{
+	struct agent *agent = ctx;
+
+	if (agent_selects(agent, open->tgid))
+		stream_on_open(agent->streams, open);
+}
+
+static void on_segment(void *ctx, const struct segment *segment)
+{
+	struct agent *agent = ctx;
+
+	if (agent_selects(agent, segment->tgid))
+		stream_on_segment(agent->streams, segment);
+}
+
+static void on_end(void *ctx, const struct connection_end *end)
+{
+	struct agent *agent = ctx;
+
+	stream_on_end(agent->streams, end);
+}
+
+static void on_exec(void *ctx, const struct process_exec *exec)
+{
+	struct agent *agent = ctx;
+	struct identity_exec known = {
+		.tgid = exec->tgid,
+		.time_ns = exec->time_ns,
+		.filename = exec->filename,
+		.arguments = exec->arguments,
+		.arguments_length = exec->arguments_length,
+		.environment = exec->environment,
+		.environment_length = exec->environment_length,
+	};
+
+	identity_on_exec(agent->identity, &known);
+	agent_select_exec(agent, exec->tgid, exec->filename);
+}
+
+static void on_fork(void *ctx, const struct process_fork *fork)
+{
+	struct agent *agent = ctx;
+
+	identity_on_fork(agent->identity, fork->parent_tgid, fork->child_tgid, fork->time_ns);
+	agent_select_fork(agent, fork->parent_tgid, fork->child_tgid);
+}
+
+static void on_exit_of(void *ctx, const struct process_exit *process)
+{
+	struct agent *agent = ctx;
+
+	identity_on_exit(agent->identity, process->tgid, process->time_ns);
+	agent_select_exit(agent, process->tgid);
+}
+
+struct capture_sink agent_sink(struct agent *agent)
+{
+	return (struct capture_sink){
+		.ctx = agent,
+		.open = on_open,
+		.segment = on_segment,
+		.end = on_end,
+		.exec = on_exec,
+		.fork = on_fork,
+		.exit = on_exit_of,
+	};
+}
+
+static void on_exchange(void *ctx, const struct exchange *exchange)
+{
+	struct agent *agent = ctx;
+
+	aggregate_exchange(agent->aggregate, identity_service(agent->identity, exchange->tgid, agent->now_ns), exchange);
+}
+
+static void on_active(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side, enum http_method method, int change)
+{
+	struct agent *agent = ctx;
+
+	(void)conn_id;
+	aggregate_active(agent->aggregate, identity_service(agent->identity, tgid, agent->now_ns), side, method, change);
+}
+
+static void on_unparsed(void *ctx, const struct unparsed_report *report)
+{
+	struct agent *agent = ctx;
+
+	aggregate_unparsed(agent->aggregate, identity_service(agent->identity, report->tgid, agent->now_ns),
+			   report->reason, report->final ? 0 : 1, report->bytes[0] + report->bytes[1]);
+}
+
+struct stream_callbacks agent_stream_callbacks(struct agent *agent)
+{
+	return (struct stream_callbacks){
+		.ctx = agent,
+		.exchange = on_exchange,
+		.active = on_active,
+		.unparsed = on_unparsed,
+		.control = capture_control_of(agent->capture),
+	};
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Routes: which segments are identifiers, configured patterns and their faults, what a service's tree learns, where it
- * collapses, what 404 may not teach, and every bound.
+ * Learned routes: which segments are identifiers, what a service's tree learns, where it collapses, what 404 may not
+ * teach, and every bound.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,23 +29,17 @@ static struct text text_of(const char *string)
 	return (struct text){ .data = string, .length = strlen(string) };
 }
 
-static void fixture_init(struct fixture *fixture, const char *const *patterns, size_t count)
-{
-	size_t bad = 0;
-	uint32_t id = 0;
-
-	intern_init(&fixture->intern, 100, 7);
-	assert_int_equal(intern_acquire(&fixture->intern, "shop", 4, &id), 0);
-	assert_int_equal(id, SERVICE);
-	assert_int_equal(routes_init(&fixture->routes, patterns, count, VALUES_LIMIT, &fixture->intern, 7, &bad), 0);
-}
-
 static int setup(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	size_t bad = 0;
+	uint32_t id = 0;
 
 	assert_non_null(fixture);
-	fixture_init(fixture, NULL, 0);
+	intern_init(&fixture->intern, 100, 7);
+	assert_int_equal(intern_acquire(&fixture->intern, "shop", 4, &id), 0);
+	assert_int_equal(id, SERVICE);
+	assert_int_equal(routes_init(&fixture->routes, NULL, 0, VALUES_LIMIT, &fixture->intern, 7, &bad), 0);
 	*state = fixture;
 	return 0;
 }
@@ -366,86 +359,6 @@ static void leaving_names_make_room(void **state)
 	LEARNS("/h", "/{id}");
 }
 
-static void with_patterns(void **state, const char *const *patterns, size_t count)
-{
-	struct fixture *fixture = *state;
-
-	routes_done(&fixture->routes);
-	intern_done(&fixture->intern);
-	fixture_init(fixture, patterns, count);
-}
-
-static void patterns_come_first(void **state)
-{
-	static const char *const patterns[] = {
-		"/users/me", "/users/{name}", "/users/{name}/orders/", "/static/*", "/exact/",
-	};
-
-	with_patterns(state, patterns, 5);
-	LEARNS("/users/me", "/users/me");
-	LEARNS("/users/anna", "/users/{name}");
-	LEARNS("/users//anna", "/users/{name}");
-	LEARNS("/users/anna?x", "/users/{name}");
-	LEARNS("/users/anna/", "/users/anna/"); /* learned: the slash is another route */
-	LEARNS("/users/anna/orders/", "/users/{name}/orders/");
-	LEARNS("/users/anna/orders", "/users/anna/orders");
-	LEARNS("/static/css/a/b/c.css", "/static/*");
-	LEARNS("/static/", "/static/*");
-	LEARNS("/static", "/static");
-	LEARNS("/exact/", "/exact/");
-	KNOWS("/users/nobody", "/users/{name}"); /* a 404 as well: the pattern is not learned */
-	KNOWS("/nothing", "");
-}
-
-static void wildcard_takes_everything(void **state)
-{
-	static const char *const patterns[] = { "/*" };
-	char path[200];
-
-	with_patterns(state, patterns, 1);
-	LEARNS("/", "/*");
-	LEARNS("/a", "/*");
-	for (size_t i = 0; i < sizeof(path) - 1; i++)
-		path[i] = i % 2 ? 'x' : '/';
-	path[sizeof(path) - 1] = '\0';
-	LEARNS(path, "/*"); /* more segments than are looked at */
-	LEARNS("*", "");
-}
-
-static void malformed_patterns_are_refused(void **state)
-{
-	static const char *const malformed[] = {
-		"",     "users",  "*",      "/a//b",  "/a?b",   "/a#b", "/a;b", "/a b",  "/{",  "/{}",   "/{id",
-		"/id}", "/x{id}", "/{id}x", "/{i d}", "/a/*/b", "/a*",  "/**",  "/\xff", "/\n", "/a/*/",
-	};
-	struct route_patterns patterns;
-	char long_pattern[ROUTE_MAX + 2];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
-		const char *texts[] = { "/fine", "/{id}/*", malformed[i] };
-		size_t bad = 0;
-
-		if (route_patterns_init(&patterns, texts, 3, &bad) != -EINVAL)
-			fail_msg("'%s' is accepted", malformed[i]);
-		assert_int_equal(bad, 2);
-		assert_null(patterns.items);
-	}
-	memset(long_pattern, 'a', sizeof(long_pattern) - 1);
-	long_pattern[0] = '/';
-	long_pattern[ROUTE_MAX + 1] = '\0';
-	const char *texts[] = { long_pattern };
-	size_t bad = 9;
-
-	assert_int_equal(route_patterns_init(&patterns, texts, 1, &bad), -EINVAL);
-	assert_int_equal(bad, 0);
-	long_pattern[ROUTE_MAX] = '\0';
-	assert_int_equal(route_patterns_init(&patterns, texts, 1, &bad), 0);
-	route_patterns_done(&patterns);
-	assert_int_equal(route_patterns_init(&patterns, texts, ROUTE_PATTERNS_MAX + 1, &bad), -EINVAL);
-	assert_int_equal(bad, ROUTE_PATTERNS_MAX);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -465,9 +378,6 @@ int main(void)
 		TEST(services_do_not_share),
 		TEST(idle_segments_leave),
 		TEST(leaving_names_make_room),
-		TEST(patterns_come_first),
-		TEST(wildcard_takes_everything),
-		cmocka_unit_test(malformed_patterns_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

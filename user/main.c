@@ -41,7 +41,7 @@ struct command {
 static const struct command commands[COMMAND_COUNT] = {
 	[COMMAND_RUN] = { "run", "observe this host and serve what was seen (the default)",
 			  "Observes this host and serves metrics until SIGTERM or SIGINT. SIGHUP reads the configuration\n"
-			  "again. Needs root, or CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.\n" },
+			  "again. Start it as root; it gives up what it does not need. `sonde doctor` says what a host allows.\n" },
 	[COMMAND_DOCTOR] = { "doctor", "say what can be observed on this host, what not, and why",
 			     "Tries what the agent would use on this host: says what works, what does not and the remedy.\n" },
 	[COMMAND_CONFIG] = { "config", "check the configuration and print it",
@@ -52,14 +52,14 @@ static const struct command commands[COMMAND_COUNT] = {
 /* Writes what was built to standard output; the exit status. */
 static int print(struct buffer *out)
 {
-	int error = buffer_error(out), status = 0;
+	int error = buffer_error(out);
 
 	if (error)
 		fprintf(stderr, "sonde: cannot build the output: %s\n", strerrordesc_np(-error));
-	if (error || fwrite(out->data, 1, out->length, stdout) != out->length || fflush(stdout))
-		status = 1;
+	else if (fwrite(out->data, 1, out->length, stdout) != out->length || fflush(stdout))
+		error = fprintf(stderr, "sonde: cannot write to standard output: %m\n");
 	buffer_done(out);
-	return status;
+	return error ? 1 : 0;
 }
 
 static int print_version(void)

@@ -163,7 +163,8 @@ struct connection_value {
 	__u8 announced;      /* the open event got out */
 	__u8 family_unix;
 	__u8 end_reason;
-	__u32 reserved;
+	__u8 fin_sent;       /* when it reached TCP_CLOSE: its sequence numbers count the FIN */
+	__u8 reserved[3];
 };
 _Static_assert(sizeof(struct connection_value) == 48, "connection_value");
 

@@ -2,9 +2,9 @@
 /*
  * The end of connections, from the tracepoints that every kernel has: TCP state changes and the destruction of a socket.
  *
- * TCP_CLOSE is not the end: after shutdown(SHUT_WR) a socket reaches it when the peer's FIN arrives, while the process has
- * still the response to read. Such a socket ends at tcp_destroy_sock. A socket reset with nothing left to read, or without
- * an owner, ends at TCP_CLOSE, so that a pool that keeps a dead descriptor does not delay the news.
+ * A connection ends when its socket is destroyed, not when it reaches TCP_CLOSE. After shutdown(SHUT_WR) it gets there when
+ * the peer's FIN arrives, while the process has still the response to read; and a reset that answers a write arrives, on
+ * loopback, before the write has returned: its segment would come after the connection's last event.
  */
 #pragma once
 
@@ -40,7 +40,7 @@ static __always_inline bool tcp_fin_sent(int state)
 	       state == TCP_TIME_WAIT;
 }
 
-static __always_inline void tcp_end_positions(struct tcp_sock *tcp, int old_state, struct end_event *end)
+static __always_inline void tcp_end_positions(struct tcp_sock *tcp, bool fin_sent, struct end_event *end)
 {
 	__u32 received_end = tcp_receive_end(tcp);
 	__u32 copied = BPF_CORE_READ(tcp, copied_seq);
@@ -48,7 +48,7 @@ static __always_inline void tcp_end_positions(struct tcp_sock *tcp, int old_stat
 	if ((__s32)(copied - received_end) > 0)
 		copied = received_end;
 	end->position[FLOW_RECEIVE] = copied;
-	end->position[FLOW_SEND] = BPF_CORE_READ(tcp, write_seq) - (tcp_fin_sent(old_state) ? 1 : 0);
+	end->position[FLOW_SEND] = BPF_CORE_READ(tcp, write_seq) - (fin_sent ? 1 : 0);
 	end->positions_known = 1;
 }
 
@@ -58,12 +58,10 @@ static __always_inline void on_tcp_state(struct sock *sock, int old_state, int n
 	struct connection_value *connection = bpf_map_lookup_elem(&connections, &key);
 	struct tcp_sock *tcp = (struct tcp_sock *)sock;
 	struct end_event end = {};
-	bool unread;
 
 	if (!connection)
 		return;
-	tcp_end_positions(tcp, old_state, &end);
-	unread = (__s32)(tcp_receive_end(tcp) - end.position[FLOW_RECEIVE]) > 0;
+	tcp_end_positions(tcp, tcp_fin_sent(old_state), &end);
 	switch (new_state) {
 	case TCP_FIN_WAIT1:
 	case TCP_LAST_ACK:
@@ -75,17 +73,16 @@ static __always_inline void on_tcp_state(struct sock *sock, int old_state, int n
 		return;
 	case TCP_CLOSE:
 		connection->end_reason = tcp_end_reason(sock, old_state);
-		if (unread && BPF_CORE_READ(sock, sk_socket)) {
-			end.position[FLOW_RECEIVE] = tcp_receive_end(tcp);
-			end_tell(connection, &end, END_KIND_RECEIVE);
-			return;
-		}
+		connection->fin_sent = tcp_fin_sent(old_state);
+		end.position[FLOW_RECEIVE] = tcp_receive_end(tcp);
+		end_tell(connection, &end, END_KIND_RECEIVE);
+		return;
+	case TCP_SYN_SENT: /* disconnected, and connected anew */
 		connection_close(&key, connection, &end);
 		return;
 	}
 }
 
-/* The last of a socket that was read after TCP_CLOSE. */
 static __always_inline void on_tcp_destroy(struct sock *sock)
 {
 	struct connection_key key = {.sock = (__u64)sock};
@@ -94,8 +91,6 @@ static __always_inline void on_tcp_destroy(struct sock *sock)
 
 	if (!connection)
 		return;
-	/* The states since TCP_CLOSE are forgotten: whether a FIN was sent is not known, one byte more or less of the sent
-	 * direction is. Told as the lower end, which no byte of a stream can lie beyond. */
-	tcp_end_positions((struct tcp_sock *)sock, TCP_FIN_WAIT2, &end);
+	tcp_end_positions((struct tcp_sock *)sock, connection->fin_sent, &end);
 	connection_close(&key, connection, &end);
 }

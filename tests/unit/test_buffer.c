@@ -104,7 +104,7 @@ static void limit_holds_and_error_sticks(void **state)
 }
 
 /* Under AddressSanitizer a refused allocation answers NULL, as malloc does, in place of ending the program. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
 	return "allocator_may_return_null=1";

@@ -4,9 +4,10 @@
  * the outside world without ever blocking the agent's loop. Two halves: `exporter`, how one lives in the loop, and
  * `exposition`, how a format is written, so that what serves (web) need not know what is served (prometheus).
  *
- * An exporter is made by its own constructor from its own configuration (X_new starts it, errors come as a text for the
- * log) and offers `struct exporter X_exporter(X)`. Whatever it waits for, sockets and times, is behind ONE descriptor, an
- * epoll of its own with a timerfd in it, so that the loop need not follow descriptors and timeouts that come and go.
+ * An exporter is made by its own constructor from its own configuration (X_new starts it, errors come as a text for
+ * the log) and offers `struct exporter X_exporter(X)`. Whatever it waits for, sockets and times, is behind ONE
+ * descriptor, an epoll of its own with a timerfd in it, so that the loop need not follow descriptors and timeouts that
+ * come and go.
  */
 #pragma once
 
@@ -67,8 +68,8 @@ struct exposition {
 	void (*content_type)(struct exposition_choice choice, char ret_text[EXPOSITION_CONTENT_TYPE_SIZE]);
 	/* The format's name as a label value: "text"; NULL for a format that does not exist. */
 	const char *(*format_name)(uint8_t format);
-	/* Walks the snapshot, which the caller has refreshed. 0, -ENOMEM, -ENOBUFS when the buffer's limit is too small,
-	 * or what flush said. What is in the buffer after an error is not an exposition. */
+	/* Walks the snapshot, which the caller has refreshed. 0, -ENOMEM, -ENOBUFS when the buffer's limit is too
+	 * small, or what flush said. What is in the buffer after an error is not an exposition. */
 	int (*render)(struct exposition_choice choice, const struct snapshot *snapshot,
 		      const struct exposition_output *output);
 };

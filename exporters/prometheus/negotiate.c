@@ -82,9 +82,9 @@ static uint8_t escaping_of(const struct field_element *range)
 {
 	struct field_part asked = field_parameter(range, "escaping");
 
-	for (uint8_t i = 0; i < ESCAPING_COUNT; i++)
+	for (size_t i = 0; i < ESCAPING_COUNT; i++)
 		if (field_part_is(asked, escaping_names[i]))
-			return i;
+			return (uint8_t)i;
 	return ESCAPING_UNDERSCORES;
 }
 
@@ -119,7 +119,7 @@ struct exposition_choice prometheus_negotiate(const char *accept)
 
 	for (size_t position = 0; field_next(&accept, &range); position++)
 		consider(candidates, &range, position);
-	for (uint8_t i = 0; i < FORMAT_COUNT; i++) {
+	for (size_t i = 0; i < FORMAT_COUNT; i++) {
 		const struct candidate *candidate = &candidates[i];
 
 		if (!candidate->weight)
@@ -128,7 +128,7 @@ struct exposition_choice prometheus_negotiate(const char *accept)
 			     (candidate->weight == best->weight && candidate->position >= best->position)))
 			continue;
 		best = candidate;
-		choice = (struct exposition_choice){ .format = i, .escaping = candidate->escaping };
+		choice = (struct exposition_choice){ .format = (uint8_t)i, .escaping = candidate->escaping };
 	}
 	return choice;
 }

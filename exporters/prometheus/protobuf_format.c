@@ -186,10 +186,10 @@ static void span(struct buffer *out, int64_t offset, uint32_t length)
 static void native_spans(struct buffer *out, const struct native_histogram *native)
 {
 	uint32_t from = next_filled(native, 0), end = 0;
-	int64_t base = (int64_t)native->offset +
-		       1; /* the first span's offset is absolute, later ones count from the last end */
+	/* The first span's offset is absolute, later ones count from the end of the one before. */
+	int64_t base = (int64_t)native->offset + 1;
 
-	/* A native histogram without buckets is told from a classic one by a span of nothing (client_model, BucketSpan). */
+	/* By a span of nothing a native histogram without buckets is told from a classic one (client_model). */
 	if (from >= native->count)
 		span(out, 0, 0);
 	while (from < native->count) {

@@ -88,7 +88,7 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int s
 
 enum MHD_Result web_page_ready(struct web *web, struct MHD_Connection *connection)
 {
-	struct web_check checks[WEB_CHECKS_MAX];
+	struct web_check checks[WEB_CHECKS_MAX] = { 0 };
 	size_t count = ask(web, checks);
 	enum web_check_state state = overall(checks, count);
 	struct buffer document;
@@ -122,7 +122,7 @@ enum MHD_Result web_page_healthy_text(struct web *web, struct MHD_Connection *co
 
 enum MHD_Result web_page_ready_text(struct web *web, struct MHD_Connection *connection)
 {
-	struct web_check checks[WEB_CHECKS_MAX];
+	struct web_check checks[WEB_CHECKS_MAX] = { 0 };
 
 	if (overall(checks, ask(web, checks)) == WEB_CHECK_FAIL)
 		return web_respond_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE,

@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "exporters/web/internal.h"
 
-#define CONNECTION_MEMORY_BYTES ((size_t)16 << 10) /* request head and response head; a longer head is refused (431) */
+#define CONNECTION_MEMORY_BYTES ((size_t)16 << 10) /* both heads; a request with a longer one is refused (431) */
 #define CONNECTION_MEMORY_STEP ((size_t)1 << 10)
 #define MHD_TURNS_MAX 32 /* of libmicrohttpd in one run: the rest waits for the loop's next round */
 #define ACCEPT_PAUSE_NS (NS_PER_SECOND / 2)

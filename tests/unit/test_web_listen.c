@@ -89,7 +89,7 @@ static void check_flags(int fd)
 
 static bool connects_to_ipv4(const struct listener *listener)
 {
-	struct sockaddr_storage bound;
+	struct sockaddr_storage bound = { 0 };
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(bound);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), result;

@@ -16,7 +16,7 @@ struct aggregate;
 struct aggregate_config {
 	size_t series_limit;       /* per metric; beyond it one overflow series takes the rest. Default 10,000 */
 	uint64_t idle_timeout_ns;  /* series without observation leave after this; 0: never */
-	size_t route_values_limit; /* distinct values of one path position before it becomes {id}. Default 32 */
+	size_t route_values_limit; /* names at one path position; one more and it becomes {id}. Default 32 */
 	const char *const *route_patterns; /* configured "/users/{id}/orders" templates, first match wins; borrowed */
 	size_t route_pattern_count;
 	bool native_histograms;
@@ -28,14 +28,19 @@ MUST_CHECK int aggregate_new(const struct aggregate_config *config, struct aggre
 			     size_t *ret_bad_pattern);
 void aggregate_free(struct aggregate *aggregate);
 
-/* `service` is copied when a series is born. now_ns is CLOCK_MONOTONIC. */
+/* `service` is copied when a series is born. Nothing is lost: without room or memory the overflow series takes it. */
 void aggregate_exchange(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
+/* The gauge never falls below zero: a -1 that finds its series at zero is taken from the overflow series, which holds
+ * what was added without room. Give the same service and method for the end as for the beginning. Client side: no
+ * metric. */
 void aggregate_active(struct aggregate *aggregate, const char *service, enum side side, enum http_method method,
 		      int change);
 void aggregate_unparsed(struct aggregate *aggregate, const char *service, enum unparsed_reason reason,
 			uint64_t connections, uint64_t bytes);
-/* Lets idle series go. Call it about once a minute. */
+/* Lets series, routes and strings go that were not used for the timeout. Call it about once a minute: idleness is
+ * counted in such calls, from the first after the last use. now_ns is CLOCK_MONOTONIC. */
 void aggregate_expire(struct aggregate *aggregate, uint64_t now_ns);
 
-/* The families that aggregate owns: http_*, sonde_exchanges_total, sonde_unparsed_*, sonde_series*. */
+/* The families that aggregate owns: http_*, sonde_exchanges_total, sonde_unparsed_*, sonde_series*,
+ * sonde_route_*. */
 struct snapshot_source aggregate_source(struct aggregate *aggregate);

@@ -47,9 +47,11 @@ static bool host_char(char *c, bool literal)
 
 size_t peer_from_host(struct text host, char out[PEER_TEXT_MAX + 1], uint16_t *ret_port)
 {
-	const char *user = memrchr(host.data ? host.data : "", '@', host.length), *end;
 	uint16_t port = 0;
 
+	if (host.length == 0)
+		return 0;
+	const char *user = memrchr(host.data, '@', host.length), *end;
 	if (user) {
 		host.length -= (size_t)(user + 1 - host.data);
 		host.data = user + 1;

@@ -42,12 +42,15 @@ static size_t slot_choose(const struct text_cache *cache, const struct text_cach
 /* As memcmp() == 0, without the call: these texts are short. */
 static inline bool bytes_equal(const char *a, const char *b, size_t length)
 {
-	size_t i = 0;
+	const size_t word = sizeof(uint64_t);
 
-	for (; i + sizeof(uint64_t) <= length; i += sizeof(uint64_t))
-		if (word_at(a + i) != word_at(b + i))
-			return false;
-	for (; i < length; i++)
+	if (length >= word) {
+		for (size_t i = 0; i + word < length; i += word)
+			if (word_at(a + i) != word_at(b + i))
+				return false;
+		return word_at(a + length - word) == word_at(b + length - word); /* may overlap the one before */
+	}
+	for (size_t i = 0; i < length; i++)
 		if (a[i] != b[i])
 			return false;
 	return true;

@@ -206,8 +206,8 @@ static void fake_close(void *context, const struct proto_sink *sink, enum connec
 	struct fake_state *state = context;
 
 	while (state->open_count)
-		fake_end_exchange(state, sink,
-				  reason == END_RESET ? EXCHANGE_CONNECTION_RESET : EXCHANGE_NO_RESPONSE, time_ns);
+		fake_end_exchange(state, sink, reason == END_RESET ? EXCHANGE_CONNECTION_RESET : EXCHANGE_NO_RESPONSE,
+				  time_ns);
 }
 
 static void fake_lost(void *context, const struct proto_sink *sink, enum proto_flow which)

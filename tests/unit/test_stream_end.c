@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ends in stream: half-closes, closes, resets; what is still awaited then; malformed and opaque connections; the process
- * that a request belongs to; names of unix sockets.
+ * Ends in stream: half-closes, closes, resets; what is still awaited then; malformed and opaque connections; the
+ * process that a request belongs to; names of unix sockets.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -321,8 +321,12 @@ static void opaque_is_told_with_its_lifetime(void **state)
 
 static void request_stays_with_its_process(void **state)
 {
-	struct segment segment = { .conn_id = 1, .tgid = 500, .direction = DIRECTION_RECEIVE, .length = 7,
-				   .captured_length = 7, .data = (const uint8_t *)"Q000000" };
+	struct segment segment = { .conn_id = 1,
+				   .tgid = 500,
+				   .direction = DIRECTION_RECEIVE,
+				   .length = 7,
+				   .captured_length = 7,
+				   .data = (const uint8_t *)"Q000000" };
 	struct world world;
 
 	(void)state;

@@ -355,9 +355,9 @@ static void memory_for_holding_is_bounded(void **state)
 
 	(void)state;
 	world_init_with(&world, (struct stream_config){ .max_connections = 2,
-							 .max_bytes = 20000,
-							 .hold_ns = WORLD_HOLD_NS,
-							 .protocols = protocols });
+							.max_bytes = 20000,
+							.hold_ns = WORLD_HOLD_NS,
+							.protocols = protocols });
 	world_open(&world);
 	world_receive(&world, "Q000000");
 	for (i = 0; i < 200; i++) {

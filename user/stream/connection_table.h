@@ -10,9 +10,9 @@
 #include "proto/proto.h"
 #include "stream/stream.h"
 
-#define LANE_PIECES_MAX 1024     /* held segments of one direction */
-#define SEARCH_SEGMENTS_MAX 16   /* of one direction of an old connection, before it is no help in detection */
-#define SEARCH_BYTES_MAX 65536   /* likewise */
+#define LANE_PIECES_MAX 1024      /* held segments of one direction */
+#define SEARCH_SEGMENTS_MAX 16    /* of one direction of an old connection, before it is no help in detection */
+#define SEARCH_BYTES_MAX 65536    /* likewise */
 #define SEARCH_ONE_SIDED_MAX 4096 /* segments of one direction while the other is silent, before giving up */
 
 enum phase {
@@ -42,7 +42,7 @@ enum lane_detour {
 struct piece {
 	struct piece *next;
 	uint64_t seen_ns; /* the first stream_tick since it is held; 0 not yet */
-	bool at_start; /* its first byte is the first of a call: a message may begin here */
+	bool at_start;    /* its first byte is the first of a call: a message may begin here */
 	struct segment segment;
 	uint8_t bytes[];
 };
@@ -54,6 +54,7 @@ struct lane {
 	uint8_t stall;
 	bool skipping;     /* the kernel is silent up to skip_to */
 	bool before_start; /* LANE_SEARCHING since the connection is older than the agent */
+	bool torn;         /* bytes were lost before there was a parser to tell */
 	uint32_t skip_to;
 	uint32_t end_position;
 	uint32_t hole_start; /* the last hole given up: bytes from there may still come, late */
@@ -88,7 +89,8 @@ struct connection {
 	uint32_t tgid;
 	uint32_t active; /* requests in flight, as told */
 	struct lane lanes[2];
-	/* By direction. PHASE_DETECT: passed over. PHASE_PARSED: of a dead lane. PHASE_UNPARSED: since the last report. */
+	/* By direction. PHASE_DETECT: passed over. PHASE_PARSED: of a dead lane. PHASE_UNPARSED: since the last report.
+	 */
 	uint64_t bytes[2];
 	uint64_t unparsed_ns;
 	uint64_t close_ns;
@@ -111,7 +113,7 @@ struct stream_table {
 	uint32_t feeding_end; /* one past the last byte at hand of the lane that is fed */
 	struct connection *pending;
 	size_t bytes;
-	size_t share; /* of one connection in max_bytes */
+	size_t share;      /* of one connection in max_bytes */
 	bool ends_lost;    /* the kernel lost events: some connections may have ended unheard */
 	uint64_t sweep_ns; /* not to be swept for the dead before */
 	struct proto_sink sink;
@@ -148,7 +150,8 @@ static inline void segment_trim(struct segment *segment, uint32_t length)
 		cut = segment->captured_length;
 	segment->captured_offset = 0;
 	segment->captured_length -= cut;
-	segment->data += cut;
+	if (cut)
+		segment->data += cut;
 }
 
 /* detect.c: what an undecided connection, or a lane that searches, makes of a segment that begins at lane->next.
@@ -168,8 +171,10 @@ enum stall feed_offer(struct stream_table *table, struct connection *conn, struc
 		      bool force);
 /* Bytes for the parser, whatever the lane's detours. */
 enum stall feed_view(struct stream_table *table, struct connection *conn, struct segment *view, bool force);
-/* Takes a hole: `length` bytes at lane->next that were not seen. Time and who are those of `like`. */
-void feed_hole(struct stream_table *table, struct connection *conn, const struct segment *like, uint32_t length);
+/* Takes a hole: `length` bytes at lane->next that were not seen. Time and who are those of `like`. `expected`: they
+ * were told by length, or not to be told. */
+void feed_hole(struct stream_table *table, struct connection *conn, const struct segment *like, uint32_t length,
+	       bool expected);
 enum proto_flow feed_flow(const struct connection *conn, enum direction direction);
 
 /* order.c */
@@ -192,8 +197,8 @@ uint64_t queue_drop(struct stream_table *table, struct lane *lane);
 
 /* finish.c */
 /* Gives the connection a parser; false: no room, the connection is unparsed now, and `view` with it. */
-bool connection_begin(struct stream_table *table, struct connection *conn, const struct proto_ops *ops,
-		      enum side side, struct segment *view);
+bool connection_begin(struct stream_table *table, struct connection *conn, const struct proto_ops *ops, enum side side,
+		      struct segment *view);
 /* No exchanges from here on: tells it, mutes, counts what is held and what is left of `view` (NULL: nothing), which is
  * taken. Open requests are given up. */
 void connection_unparsed(struct stream_table *table, struct connection *conn, enum unparsed_reason reason,

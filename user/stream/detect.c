@@ -109,7 +109,7 @@ static void pass_over_undecided(struct stream_table *table, struct connection *c
 {
 	struct lane *lane = &conn->lanes[view->direction];
 
-	if (conn->from_start) {
+	if (conn->from_start && !conn->lanes[0].torn && !conn->lanes[1].torn) {
 		connection_unparsed(table, conn, UNPARSED_UNKNOWN, view);
 		return;
 	}
@@ -132,7 +132,7 @@ enum stall detect_offer(struct stream_table *table, struct connection *conn, str
 	if (view->captured_offset || !view->captured_length) {
 		uint32_t missing = view->captured_length ? view->captured_offset : view->length;
 
-		feed_hole(table, conn, view, missing);
+		feed_hole(table, conn, view, missing, true);
 		segment_trim(view, missing);
 		at_start = false;
 		if (!view->length)

@@ -172,7 +172,9 @@ static bool request_is_before_start(const struct connection *conn, enum directio
 	return conn->lanes[!direction].before_start && feed_flow(conn, direction) == FLOW_RESPONSE;
 }
 
-enum stall feed_view(struct stream_table *table, struct connection *conn, struct segment *view, bool force)
+/* `missing`: nothing is known of the calls that moved these bytes. */
+static enum stall feed_bytes(struct stream_table *table, struct connection *conn, struct segment *view, bool force,
+			     bool missing)
 {
 	struct lane *lane = &conn->lanes[view->direction];
 	enum proto_flow flow = feed_flow(conn, view->direction);
@@ -188,6 +190,7 @@ enum stall feed_view(struct stream_table *table, struct connection *conn, struct
 		size_t consumed = 0;
 
 		chunk.no_wait = no_wait;
+		chunk.missing = missing;
 		status = conn->ops->feed(conn->state, &table->sink, flow, &chunk, &consumed);
 		lane_advance(lane, (uint32_t)consumed);
 		segment_trim(view, (uint32_t)consumed);
@@ -198,6 +201,11 @@ enum stall feed_view(struct stream_table *table, struct connection *conn, struct
 	if (table->bytes > table->config.max_bytes && conn->memory > table->share)
 		connection_no_room(table, conn, view);
 	return STALL_NONE;
+}
+
+enum stall feed_view(struct stream_table *table, struct connection *conn, struct segment *view, bool force)
+{
+	return feed_bytes(table, conn, view, force, false);
 }
 
 void feed_in_order(struct stream_table *table, struct connection *conn, struct segment *view)
@@ -229,7 +237,8 @@ enum stall feed_offer(struct stream_table *table, struct connection *conn, struc
 	return STALL_NONE;
 }
 
-void feed_hole(struct stream_table *table, struct connection *conn, const struct segment *like, uint32_t length)
+void feed_hole(struct stream_table *table, struct connection *conn, const struct segment *like, uint32_t length,
+	       bool expected)
 {
 	struct lane *lane = &conn->lanes[like->direction];
 	struct segment hole = *like;
@@ -241,7 +250,7 @@ void feed_hole(struct stream_table *table, struct connection *conn, const struct
 	lane->hole_start = lane->next;
 	lane->hole_end = lane->next + length;
 	if (conn->phase == PHASE_PARSED && !(lane->detour & (LANE_DEAD | LANE_ENDED | LANE_SEARCHING))) {
-		(void)feed_view(table, conn, &hole, true);
+		(void)feed_bytes(table, conn, &hole, true, !expected);
 		return;
 	}
 	if (conn->phase == PHASE_PARSED && (lane->detour & LANE_DEAD)) {
@@ -250,9 +259,9 @@ void feed_hole(struct stream_table *table, struct connection *conn, const struct
 	}
 	if (conn->phase != PHASE_UNPARSED)
 		table->losses.skipped_bytes[SKIP_GAP] += length;
-	if (conn->phase == PHASE_DETECT && conn->from_start) {
+	if (conn->phase == PHASE_DETECT && !lane->torn) {
 		table->losses.out_of_step[STEP_GAP]++;
-		conn->from_start = false;
+		lane->torn = true;
 	}
 	lane_advance(lane, length);
 }

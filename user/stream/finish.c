@@ -26,8 +26,8 @@ void connection_pend(struct stream_table *table, struct connection *conn, bool p
 		table->pending = conn->pending_next;
 }
 
-bool connection_begin(struct stream_table *table, struct connection *conn, const struct proto_ops *ops,
-		      enum side side, struct segment *view)
+bool connection_begin(struct stream_table *table, struct connection *conn, const struct proto_ops *ops, enum side side,
+		      struct segment *view)
 {
 	void *state = ops->state_new();
 	unsigned int d;
@@ -42,14 +42,18 @@ bool connection_begin(struct stream_table *table, struct connection *conn, const
 	conn->side = side;
 	conn->phase = PHASE_PARSED;
 	for (d = 0; d < 2; d++) {
-		conn->lanes[d].detour &= ~LANE_NOT_PARSED;
-		table->losses.skipped_bytes[SKIP_BEFORE_START] += conn->bytes[d];
+		struct lane *lane = &conn->lanes[d];
+
+		lane->detour &= ~LANE_NOT_PARSED;
+		/* This lane stands at a boundary. The other one does if nothing of it was missed. */
+		if (d != view->direction && (!conn->from_start || lane->torn || conn->bytes[d] > 0)) {
+			lane->detour |= LANE_SEARCHING;
+			lane->before_start = !conn->from_start;
+		}
+		if (lane->torn)
+			ops->lost(state, &table->sink, feed_flow(conn, d));
+		table->losses.skipped_bytes[conn->from_start ? SKIP_RESYNC : SKIP_BEFORE_START] += conn->bytes[d];
 		conn->bytes[d] = 0;
-	}
-	/* This lane stands at a boundary; of an old connection the other one need not. */
-	if (!conn->from_start) {
-		conn->lanes[!view->direction].detour |= LANE_SEARCHING;
-		conn->lanes[!view->direction].before_start = true;
 	}
 	return true;
 }
@@ -143,7 +147,8 @@ static void know_end(struct lane *lane, const struct connection_end *end, enum d
 	if (end->positions_known)
 		lane->end_position = end->position[direction];
 	else
-		lane->end_position = lane->tail ? lane->tail->segment.position + lane->tail->segment.length : lane->next;
+		lane->end_position = lane->tail ? lane->tail->segment.position + lane->tail->segment.length :
+						  lane->next;
 }
 
 void connection_end(struct stream_table *table, struct connection *conn, const struct connection_end *end)

@@ -42,7 +42,7 @@ static enum stall place(struct stream_table *table, struct connection *conn, str
 		if (ahead && !force && !hole_is_expected(lane, ahead))
 			return STALL_TIME;
 		if (ahead)
-			feed_hole(table, conn, view, ahead);
+			feed_hole(table, conn, view, ahead, hole_is_expected(lane, ahead));
 	}
 	return feed_offer(table, conn, view, *at_start, force);
 }
@@ -80,7 +80,7 @@ static bool fill_up_to_end(struct stream_table *table, struct connection *conn, 
 		lane->stall = STALL_TIME;
 		return false;
 	}
-	feed_hole(table, conn, &like, missing);
+	feed_hole(table, conn, &like, missing, hole_is_expected(lane, missing));
 	return true;
 }
 

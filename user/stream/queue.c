@@ -40,6 +40,13 @@ static void link_after(struct lane *lane, struct piece *before, struct piece *pi
 	lane->piece_count++;
 }
 
+static bool covers(const struct segment *held, const struct segment *view)
+{
+	uint32_t offset = view->position - held->position;
+
+	return offset <= held->length && view->length <= held->length - offset;
+}
+
 bool queue_insert(struct stream_table *table, struct lane *lane, const struct segment *view, bool at_start)
 {
 	size_t bytes = sizeof(struct piece) + view->captured_length;
@@ -47,15 +54,19 @@ bool queue_insert(struct stream_table *table, struct lane *lane, const struct se
 
 	if (lane->piece_count >= LANE_PIECES_MAX || table->bytes + bytes > table->config.max_bytes)
 		return false;
-	piece = piece_new(view, at_start);
-	if (!piece)
-		return false;
 	if (before && position_before(view->position, before->segment.position)) {
 		table->losses.reordered_segments++;
 		before = NULL;
 		while (!position_before(view->position, (before ? before->next : lane->head)->segment.position))
 			before = before ? before->next : lane->head;
 	}
+	if (before && covers(&before->segment, view)) {
+		table->losses.out_of_step[STEP_OVERLAP]++;
+		return true;
+	}
+	piece = piece_new(view, at_start);
+	if (!piece)
+		return false;
 	link_after(lane, before, piece);
 	table->bytes += bytes;
 	return true;

@@ -55,7 +55,8 @@ static struct connection *find(struct stream_table *table, uint64_t conn_id)
 
 	if (table->last && table->last->conn_id == conn_id)
 		return table->last;
-	node = hash_table_find(&table->connections, hash_u64(conn_id, table->config.hash_seed), connection_is, &conn_id);
+	node = hash_table_find(&table->connections, hash_u64(conn_id, table->config.hash_seed), connection_is,
+			       &conn_id);
 	if (!node)
 		return NULL;
 	table->last = hash_entry(node, struct connection, node);

@@ -18,7 +18,7 @@ struct stream_config {
 	/* Of parsers and held segments over all connections. When it is used up nothing is held, and a connection whose
 	 * parser grows beyond its share (max_bytes / max_connections) is given up: never more than twice this. */
 	size_t max_bytes;
-	uint64_t hold_ns;       /* how long a segment that came early waits for what should come before it */
+	uint64_t hold_ns; /* how long a segment that came early waits for what should come before it */
 	uint64_t hash_seed;
 	const struct proto_ops *const *protocols; /* as proto_table, for tests; NULL: proto_table */
 };
@@ -30,7 +30,7 @@ struct unparsed_report {
 	uint64_t conn_id;
 	uint32_t tgid;
 	enum unparsed_reason reason;
-	uint64_t bytes[2]; /* by direction */
+	uint64_t bytes[2];    /* by direction */
 	uint64_t lifetime_ns; /* since it was recognised; 0 unless final */
 	bool final;
 };
@@ -38,7 +38,8 @@ struct unparsed_report {
 struct stream_callbacks {
 	void *ctx;
 	void (*exchange)(void *ctx, const struct exchange *exchange);
-	/* The gauge of requests in flight: change is +1 or -1; sums to zero over a connection's life, and for each tgid. */
+	/* The gauge of requests in flight: change is +1 or -1; sums to zero over a connection's life, and for each
+	 * tgid. */
 	void (*active)(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side, enum http_method method, int change);
 	void (*unparsed)(void *ctx, const struct unparsed_report *report);
 	struct capture_control control;

@@ -5,6 +5,7 @@
  * is kept for the next scrape instead of being asked for again.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +29,18 @@ struct scrape_body {
 
 static void keep_or_free(struct buffer *buffer, struct buffer *place)
 {
-	if (!place->data && buffer->capacity <= KEEP_MAX_BYTES) {
+	bool large = buffer->capacity > KEEP_MAX_BYTES;
+
+	if (!place->data && !large) {
 		*place = *buffer;
 		buffer_reset(place);
-	} else {
-		buffer_done(buffer);
+		return;
 	}
+	buffer_done(buffer);
+	/* After the first large block is freed glibc takes the next ones from the heap (its dynamic mmap threshold),
+	 * and keeps them there: 7 MB, measured after two scrapes of that size. */
+	if (large)
+		malloc_trim(0);
 }
 
 static void body_free(void *ctx)

@@ -14,7 +14,7 @@
 
 #define ROUTE_LEARNED_DEPTH 10     /* deeper paths end in "**" */
 #define ROUTE_TREE_SEGMENTS 2048   /* of one service */
-#define ROUTE_TOTAL_SEGMENTS 16384 /* of all: about 1.5 MB when all are long */
+#define ROUTE_TOTAL_SEGMENTS 16384 /* of all: 0.8 MB with names of ten bytes, 4 MB at worst */
 
 struct route_segment;
 

@@ -90,13 +90,19 @@ int BPF_PROG(tcp_sendmsg_exit, struct sock *sock, struct msghdr *message, size_t
 }
 
 SEC("fexit/tcp_recvmsg")
-int tcp_recvmsg_exit(__u64 *ctx)
+int BPF_PROG(tcp_recvmsg_exit, struct sock *sock, struct msghdr *message, size_t size, int flags, int *name_length,
+	     int result)
 {
-	/* Until 5.18 there was a `nonblock` before the flags (ec095263a965 removed it). COMPAT(kernel 5.18) */
-	int flags = receive_has_nonblock ? ctx[4] : ctx[3];
-	int result = receive_has_nonblock ? ctx[6] : ctx[5];
+	on_message_done(sock, message, FLOW_RECEIVE, flags, result);
+	return 0;
+}
 
-	on_message_done((struct sock *)ctx[0], (struct msghdr *)ctx[1], FLOW_RECEIVE, flags, result);
+/* Until 5.18 there was a `nonblock` before the flags (ec095263a965 removed it). COMPAT(kernel 5.18) */
+SEC("fexit/tcp_recvmsg")
+int BPF_PROG(tcp_recvmsg_5_18_exit, struct sock *sock, struct msghdr *message, size_t size, int nonblock, int flags,
+	     int *name_length, int result)
+{
+	on_message_done(sock, message, FLOW_RECEIVE, flags, result);
 	return 0;
 }
 

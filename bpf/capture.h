@@ -68,6 +68,8 @@ static __always_inline int capture_part(struct scratch *scratch)
 	__u32 part = smaller(transfer->base_left, smaller(capture->want, CHUNK_BYTES - at));
 	long error;
 
+	/* The compiler would compare a copy, and verifiers before 6.5 would not know that it is one. */
+	barrier_var(part);
 	if (part > CHUNK_BYTES)
 		return -1;
 	error = transfer->kernel_memory ? bpf_probe_read_kernel(scratch->payload + at, part, (void *)transfer->base) :

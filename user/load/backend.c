@@ -14,39 +14,40 @@
 #define ALL (FENTRY | KPROBE | TRACEPOINT)
 
 static const struct bpf_program_rule rules[] = {
-	{ "tcp_state", NULL, ALL, true },
-	{ "tcp_destroy", NULL, ALL, true },
-	{ "process_exec", NULL, ALL, true },
-	{ "process_fork", NULL, ALL, true },
-	{ "process_exit", NULL, ALL, true },
-	{ "cgroup_attach", NULL, ALL, false },
-	{ "call_exit", NULL, TRACEPOINT, true },
-	{ "socket_alive", NULL, TRACEPOINT, true },
-	{ "tcp_sendmsg_exit", "tcp_sendmsg", FENTRY, true },
-	{ "tcp_recvmsg_exit", "tcp_recvmsg", FENTRY, true },
-	{ "tcp_sendpage_exit", "tcp_sendpage", FENTRY, false },
-	{ "tcp_splice_read_exit", "tcp_splice_read", FENTRY, false },
-	{ "unix_sendmsg_exit", "unix_stream_sendmsg", FENTRY, false },
-	{ "unix_recvmsg_exit", "unix_stream_recvmsg", FENTRY, false },
-	{ "unix_sendpage_exit", "unix_stream_sendpage", FENTRY, false },
-	{ "unix_splice_read_exit", "unix_stream_splice_read", FENTRY, false },
-	{ "unix_release_entry", "unix_release", FENTRY, false },
-	{ "tcp_sendmsg_call", "tcp_sendmsg", KPROBE, true },
-	{ "tcp_sendmsg_return", "tcp_sendmsg", KPROBE, true },
-	{ "tcp_recvmsg_call", "tcp_recvmsg", KPROBE, true },
-	{ "tcp_copied_call", "tcp_cleanup_rbuf", KPROBE, true },
-	{ "tcp_splice_read_call", "tcp_splice_read", KPROBE, false },
-	{ "tcp_sendpage_call", "tcp_sendpage", KPROBE, false },
-	{ "tcp_sendpage_return", "tcp_sendpage", KPROBE, false },
-	{ "unix_sendmsg_call", "unix_stream_sendmsg", KPROBE, false },
-	{ "unix_sendmsg_return", "unix_stream_sendmsg", KPROBE, false },
-	{ "unix_copy_call", "unix_stream_read_actor", KPROBE, false },
-	{ "unix_copy_return", "unix_stream_read_actor", KPROBE, false },
-	{ "unix_splice_call", "unix_stream_splice_actor", KPROBE, false },
-	{ "unix_splice_return", "unix_stream_splice_actor", KPROBE, false },
-	{ "unix_sendpage_call", "unix_stream_sendpage", KPROBE, false },
-	{ "unix_sendpage_return", "unix_stream_sendpage", KPROBE, false },
-	{ "unix_release_call", "unix_release", KPROBE, false },
+	{ "tcp_state", NULL, ALL, true, 0 },
+	{ "tcp_destroy", NULL, ALL, true, 0 },
+	{ "process_exec", NULL, ALL, true, 0 },
+	{ "process_fork", NULL, ALL, true, 0 },
+	{ "process_exit", NULL, ALL, true, 0 },
+	{ "cgroup_attach", NULL, ALL, false, 0 },
+	{ "call_exit", NULL, TRACEPOINT, true, 0 },
+	{ "socket_alive", NULL, TRACEPOINT, true, 0 },
+	{ "tcp_sendmsg_exit", "tcp_sendmsg", FENTRY, true, 0 },
+	{ "tcp_recvmsg_exit", "tcp_recvmsg", FENTRY, true, 5 },
+	{ "tcp_recvmsg_5_18_exit", "tcp_recvmsg", FENTRY, true, 6 },
+	{ "tcp_sendpage_exit", "tcp_sendpage", FENTRY, false, 0 },
+	{ "tcp_splice_read_exit", "tcp_splice_read", FENTRY, false, 0 },
+	{ "unix_sendmsg_exit", "unix_stream_sendmsg", FENTRY, false, 0 },
+	{ "unix_recvmsg_exit", "unix_stream_recvmsg", FENTRY, false, 0 },
+	{ "unix_sendpage_exit", "unix_stream_sendpage", FENTRY, false, 0 },
+	{ "unix_splice_read_exit", "unix_stream_splice_read", FENTRY, false, 0 },
+	{ "unix_release_entry", "unix_release", FENTRY, false, 0 },
+	{ "tcp_sendmsg_call", "tcp_sendmsg", KPROBE, true, 0 },
+	{ "tcp_sendmsg_return", "tcp_sendmsg", KPROBE, true, 0 },
+	{ "tcp_recvmsg_call", "tcp_recvmsg", KPROBE, true, 0 },
+	{ "tcp_copied_call", "tcp_cleanup_rbuf", KPROBE, true, 0 },
+	{ "tcp_splice_read_call", "tcp_splice_read", KPROBE, false, 0 },
+	{ "tcp_sendpage_call", "tcp_sendpage", KPROBE, false, 0 },
+	{ "tcp_sendpage_return", "tcp_sendpage", KPROBE, false, 0 },
+	{ "unix_sendmsg_call", "unix_stream_sendmsg", KPROBE, false, 0 },
+	{ "unix_sendmsg_return", "unix_stream_sendmsg", KPROBE, false, 0 },
+	{ "unix_copy_call", "unix_stream_read_actor", KPROBE, false, 0 },
+	{ "unix_copy_return", "unix_stream_read_actor", KPROBE, false, 0 },
+	{ "unix_splice_call", "unix_stream_splice_actor", KPROBE, false, 0 },
+	{ "unix_splice_return", "unix_stream_splice_actor", KPROBE, false, 0 },
+	{ "unix_sendpage_call", "unix_stream_sendpage", KPROBE, false, 0 },
+	{ "unix_sendpage_return", "unix_stream_sendpage", KPROBE, false, 0 },
+	{ "unix_release_call", "unix_release", KPROBE, false, 0 },
 };
 
 static const struct bpf_program_rule *rule_of(const char *name)
@@ -68,6 +69,8 @@ void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enu
 
 		if (wanted && rule->symbol && !rule->required)
 			wanted = kernel_has_function(btf, rule->symbol);
+		if (wanted && rule->arity)
+			wanted = kernel_function_arity(btf, rule->symbol) == rule->arity;
 		bpf_program__set_autoload(program, wanted);
 	}
 	/* A map that only kprobes use. */

@@ -49,6 +49,7 @@ struct bpf_program_rule {
 	const char *symbol; /* the kernel function it needs, NULL for a tracepoint; absent functions are left out */
 	uint8_t backends;   /* bit 1 << enum config_backend */
 	bool required;
+	int arity; /* parameters of `symbol` that the program is written for; 0: any */
 };
 void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enum config_backend backend);
 MUST_CHECK int backend_attach(struct capture *capture, struct capture_error *ret_error);

@@ -37,6 +37,25 @@ static void active_requests_go_up_and_down(void **state)
 	recorder_done(&recorder);
 }
 
+/* A process that calls exec between two events ends under another name what it began under the first. */
+static void active_sums_survive_a_new_name(void **state)
+{
+	struct recorder recorder;
+
+	aggregate_active(*state, "sh", SIDE_SERVER, HTTP_METHOD_GET, 1);
+	aggregate_active(*state, "sh", SIDE_SERVER, HTTP_METHOD_POST, 1);
+	aggregate_active(*state, "app", SIDE_SERVER, HTTP_METHOD_GET, -1);
+	recorder_walk(&recorder, *state);
+	assert_true(recorder_total(&recorder, "http_server_active_requests") == 1);
+	assert_true(recorder_value(&recorder, "http_server_active_requests{service_name=\"sh\",http_request_method="
+					      "\"POST\",url_scheme=\"http\"}") == 1);
+	recorder_done(&recorder);
+	aggregate_active(*state, "app", SIDE_SERVER, HTTP_METHOD_GET, -1); /* nobody's */
+	recorder_walk(&recorder, *state);
+	assert_true(recorder_total(&recorder, "http_server_active_requests") == 1);
+	recorder_done(&recorder);
+}
+
 static void unparsed_adds_up_by_service_and_reason(void **state)
 {
 	struct recorder recorder;
@@ -125,8 +144,11 @@ static void hostile_service_names_become_labels(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(active_requests_go_up_and_down),       TEST(unparsed_adds_up_by_service_and_reason),
-		TEST(empty_aggregate_tells_only_of_itself), TEST(families_keep_naming_rules),
+		TEST(active_requests_go_up_and_down),
+		TEST(active_sums_survive_a_new_name),
+		TEST(unparsed_adds_up_by_service_and_reason),
+		TEST(empty_aggregate_tells_only_of_itself),
+		TEST(families_keep_naming_rules),
 		TEST(hostile_service_names_become_labels),
 	};
 

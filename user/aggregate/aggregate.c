@@ -296,7 +296,20 @@ static void active_add(struct aggregate *aggregate, const struct series_key *key
 	((struct active_series *)series)->active++;
 }
 
-/* What was added to the overflow record comes off there, so that the sum over all series is always right. */
+/* Who else has such a request open: the process that began this one has changed its name since (exec). Rare and slow.
+ */
+static struct active_series *active_of_another(struct aggregate *aggregate, uint8_t method)
+{
+	const struct series *series = NULL;
+
+	while ((series = series_table_next(&aggregate->active, series)))
+		if (series->key.method == method && ((const struct active_series *)series)->active > 0)
+			return (struct active_series *)series_table_find(&aggregate->active, &series->key);
+	return NULL;
+}
+
+/* From its own series; else from the overflow record, which holds what was added without room; else from another's, so
+ * that the sum over all series is always right. */
 static void active_subtract(struct aggregate *aggregate, const struct series_key *key, bool known)
 {
 	struct series *found = known ? series_table_find(&aggregate->active, key) : NULL;
@@ -304,7 +317,9 @@ static void active_subtract(struct aggregate *aggregate, const struct series_key
 
 	if (!active || active->active == 0)
 		active = (struct active_series *)aggregate->active.overflow;
-	if (active->active > 0)
+	if (active->active == 0)
+		active = active_of_another(aggregate, key->method);
+	if (active)
 		active->active--;
 }
 

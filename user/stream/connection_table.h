@@ -165,7 +165,7 @@ void search_pass_over(struct stream_table *table, struct lane *lane, struct segm
 /* feed.c */
 void feed_init(struct stream_table *table);
 /* The short way: a segment that begins at lane->next of a lane without detour. */
-void feed_in_order(struct stream_table *table, struct connection *conn, struct segment *view);
+void feed_in_order(struct stream_table *table, struct connection *conn, const struct segment *segment);
 /* A segment that begins at lane->next, whatever the phase. What was taken is trimmed from view: all but on a stall. */
 enum stall feed_offer(struct stream_table *table, struct connection *conn, struct segment *view, bool at_start,
 		      bool force);
@@ -180,8 +180,9 @@ enum proto_flow feed_flow(const struct connection *conn, enum direction directio
 /* order.c */
 /* A segment off the short way. The connection may be gone afterwards. */
 void order_segment(struct stream_table *table, struct connection *conn, const struct segment *segment);
-/* What the short way left: the rest of a segment that stalled, and the other lane that may go on. */
-void order_after_feed(struct stream_table *table, struct connection *conn, struct segment *view, enum stall stall);
+/* What the short way left: the rest of a segment, if it stalled, and the other lane, which may go on. */
+void order_after_feed(struct stream_table *table, struct connection *conn, struct segment *rest,
+		      enum direction direction, enum stall stall);
 /* Goes on with what is held wherever that is possible now, and finishes the connection when it is due.
  * False: the connection is gone. */
 bool order_settle(struct stream_table *table, struct connection *conn, enum direction first);

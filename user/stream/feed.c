@@ -172,6 +172,21 @@ static bool request_is_before_start(const struct connection *conn, enum directio
 	return conn->lanes[!direction].before_start && feed_flow(conn, direction) == FLOW_RESPONSE;
 }
 
+static void begin_feeding(struct stream_table *table, struct connection *conn, const struct segment *segment)
+{
+	table->feeding = conn;
+	table->feeding_lane = &conn->lanes[segment->direction];
+	table->feeding_tgid = segment->tgid;
+	table->feeding_end = segment->position + segment->length;
+}
+
+static void end_feeding(struct stream_table *table, struct connection *conn, struct segment *view)
+{
+	count_memory(table, conn);
+	if (table->bytes > table->config.max_bytes && conn->memory > table->share)
+		connection_no_room(table, conn, view);
+}
+
 /* `missing`: nothing is known of the calls that moved these bytes. */
 static enum stall feed_bytes(struct stream_table *table, struct connection *conn, struct segment *view, bool force,
 			     bool missing)
@@ -180,10 +195,7 @@ static enum stall feed_bytes(struct stream_table *table, struct connection *conn
 	enum proto_flow flow = feed_flow(conn, view->direction);
 	bool no_wait = force || request_is_before_start(conn, view->direction);
 
-	table->feeding = conn;
-	table->feeding_lane = lane;
-	table->feeding_tgid = view->tgid;
-	table->feeding_end = view->position + view->length;
+	begin_feeding(table, conn, view);
 	do {
 		struct proto_chunk chunk = front_of(view);
 		enum proto_status status;
@@ -197,9 +209,7 @@ static enum stall feed_bytes(struct stream_table *table, struct connection *conn
 		if (status != PROTO_OK || consumed != chunk.length)
 			return feed_stopped(table, conn, view, &chunk, consumed, status);
 	} while (view->length);
-	count_memory(table, conn);
-	if (table->bytes > table->config.max_bytes && conn->memory > table->share)
-		connection_no_room(table, conn, view);
+	end_feeding(table, conn, view);
 	return STALL_NONE;
 }
 
@@ -208,13 +218,47 @@ enum stall feed_view(struct stream_table *table, struct connection *conn, struct
 	return feed_bytes(table, conn, view, force, false);
 }
 
-void feed_in_order(struct stream_table *table, struct connection *conn, struct segment *view)
+/* What nearly every segment is: all captured, and all taken. Else false, and `ret_stall` says what became of it. */
+static bool feed_whole(struct stream_table *table, struct connection *conn, const struct segment *segment,
+		       struct segment *view, enum stall *ret_stall)
 {
-	enum direction direction = view->direction;
-	enum stall stall = feed_view(table, conn, view, false);
+	struct proto_chunk chunk = {
+		.data = segment->data,
+		.length = segment->length,
+		.time_ns = segment->time_ns,
+		.tgid = segment->tgid,
+		.tid = segment->tid,
+		.position = segment->position,
+		.peer_position = segment->peer_position,
+		.no_wait = request_is_before_start(conn, segment->direction),
+	};
+	size_t consumed = 0;
+	enum proto_status status;
 
-	if (stall || conn->lanes[!direction].head)
-		order_after_feed(table, conn, view, stall);
+	begin_feeding(table, conn, segment);
+	status = conn->ops->feed(conn->state, &table->sink, feed_flow(conn, segment->direction), &chunk, &consumed);
+	lane_advance(&conn->lanes[segment->direction], (uint32_t)consumed);
+	if (status == PROTO_OK && consumed == chunk.length)
+		return true;
+	*view = *segment;
+	segment_trim(view, (uint32_t)consumed);
+	*ret_stall = feed_stopped(table, conn, view, &chunk, consumed, status);
+	return false;
+}
+
+void feed_in_order(struct stream_table *table, struct connection *conn, const struct segment *segment)
+{
+	struct segment view;
+	enum stall stall = STALL_NONE;
+
+	if (segment->captured_length != segment->length) {
+		view = *segment;
+		stall = feed_view(table, conn, &view, false);
+	} else if (feed_whole(table, conn, segment, &view, &stall)) {
+		end_feeding(table, conn, NULL);
+	}
+	if (stall || conn->lanes[!segment->direction].head)
+		order_after_feed(table, conn, &view, segment->direction, stall);
 }
 
 enum stall feed_offer(struct stream_table *table, struct connection *conn, struct segment *view, bool at_start,

@@ -153,12 +153,11 @@ static void hold(struct stream_table *table, struct connection *conn, struct seg
 	(void)place(table, conn, view, &at_start, true);
 }
 
-void order_after_feed(struct stream_table *table, struct connection *conn, struct segment *view, enum stall stall)
+void order_after_feed(struct stream_table *table, struct connection *conn, struct segment *rest,
+		      enum direction direction, enum stall stall)
 {
-	enum direction direction = view->direction;
-
 	if (stall)
-		hold(table, conn, view, false);
+		hold(table, conn, rest, false);
 	(void)order_settle(table, conn, !direction);
 }
 

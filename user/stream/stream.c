@@ -164,8 +164,7 @@ void stream_on_open(struct stream_table *table, const struct connection_open *op
 void stream_on_segment(struct stream_table *table, const struct segment *segment)
 {
 	struct connection *conn = find(table, segment->conn_id);
-	struct lane *lane;
-	struct segment view;
+	const struct lane *lane;
 
 	if (!conn) {
 		table->losses.unopened_segments++;
@@ -177,8 +176,7 @@ void stream_on_segment(struct stream_table *table, const struct segment *segment
 		order_segment(table, conn, segment);
 		return;
 	}
-	view = *segment;
-	feed_in_order(table, conn, &view);
+	feed_in_order(table, conn, segment);
 }
 
 /* One that found no room has no state, but the kernel counted its bytes. */

@@ -20,17 +20,27 @@
 
 #define FOREIGN(from_client, from_server, why)                                                                  \
 	{                                                                                                       \
-		.client = { SEND(from_client), RECEIVE(from_server), { OP_SEND_BODY, NULL, 500 } },            \
-		.server = { RECEIVE(from_client), SEND(from_server), { OP_RECEIVE_BODY, NULL, 500 }, { .op = OP_EOF } }, \
+		.client = { SEND(from_client), RECEIVE(from_server), SEND(PLAIN) },            \
+		.server = { RECEIVE(from_client), SEND(from_server), RECEIVE(PLAIN), { .op = OP_EOF } }, \
 		.opaque = (why)                                                                                 \
 	}
 #define SERVER_FIRST(from_server, from_client, why)                                                             \
 	{                                                                                                       \
-		.client = { RECEIVE(from_server), SEND(from_client), { OP_RECEIVE_BODY, NULL, 3000 } },        \
-		.server = { SEND(from_server), RECEIVE(from_client), { OP_SEND_BODY, NULL, 3000 }, { .op = OP_EOF } }, \
+		.client = { RECEIVE(from_server), SEND(from_client), RECEIVE(PLAIN) },        \
+		.server = { SEND(from_server), RECEIVE(from_client), SEND(PLAIN), { .op = OP_EOF } }, \
 		.opaque = (why)                                                                                 \
 	}
 
+#define PLAIN "and then some more that is plain text, in a call of its own\r\n"
+/* The same, but a later call's bytes begin as a request would: still not HTTP, because the connection is not. */
+#define FOREIGN_POSING(from_client, from_server, why)                                                           \
+	{                                                                                                       \
+		.client = { SEND(from_client), RECEIVE(from_server), { OP_SEND_BODY, NULL, 500 } },            \
+		.server = { RECEIVE(from_client), SEND(from_server), { OP_RECEIVE_BODY, NULL, 500 }, { .op = OP_EOF } }, \
+		.opaque = (why)                                                                                 \
+	}
+
+static const struct script noise_posing = FOREIGN_POSING(RANDOM, RANDOM, "unknown");
 static const struct script tls = FOREIGN(CLIENT_HELLO, SERVER_HELLO, "tls");
 static const struct script noise = FOREIGN(RANDOM, RANDOM, "unknown");
 static const struct script redis = FOREIGN(PING, PONG, "unknown");
@@ -106,6 +116,7 @@ static const struct script response_lf = BAD_RESPONSE("HTTP/1.1 400 Bad\nContent
 const struct truth_case cases_foreign[] = {
 	NOT_HTTP("tls", "a TLS handshake: told as such, every byte counted", tls),
 	NOT_HTTP("noise", "random bytes", noise),
+	NOT_HTTP("noise-posing", "random bytes, then a call whose bytes begin as a request does", noise_posing),
 	NOT_HTTP("redis", "Redis", redis),
 	NOT_HTTP("http2", "HTTP/2 with prior knowledge is not HTTP/1", http2),
 	NOT_HTTP("ssh", "SSH: the server speaks first", ssh),

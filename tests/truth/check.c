@@ -193,10 +193,12 @@ static bool scrape_right(const struct truth *truth, const struct truth_case *kas
 	       (!(kase->flags & CHECK_LABELS) || check_labels(scrape, prefix, family, why, size));
 }
 
+/* One scrape, compared. On a difference the result has what was seen. */
 static bool look(struct truth *truth, const struct truth_case *kase, enum family family, char *why, size_t size)
 {
 	struct scrape scrape;
 	int err = scrape_new(truth->sonde.port, &scrape);
+	char prefix[SERVICE_LENGTH];
 	bool right;
 
 	if (err < 0) {
@@ -204,6 +206,10 @@ static bool look(struct truth *truth, const struct truth_case *kase, enum family
 		return false;
 	}
 	right = scrape_right(truth, kase, family, &scrape, why, size);
+	service_name(prefix, sizeof(prefix), kase, family, "");
+	prefix[strlen(prefix) - 1] = '\0';
+	if (!right)
+		describe_seen(&scrape, prefix, truth->result->got, sizeof(truth->result->got));
 	scrape_done(&scrape);
 	return right;
 }
@@ -217,7 +223,6 @@ void check_case(struct truth *truth, const struct truth_case *kase, enum family 
 	while (!look(truth, kase, family, why, sizeof(why))) {
 		if (clock_ns() > deadline || !sonde_alive(truth)) {
 			result_fail(result, "%s%s", sonde_alive(truth) ? "" : "sonde has died; ", why);
-			snprintf(result->got, sizeof(result->got), "%s", why);
 			return;
 		}
 		sleep_us(POLL_US);
@@ -226,7 +231,6 @@ void check_case(struct truth *truth, const struct truth_case *kase, enum family 
 	sleep_us(REREAD_US);
 	if (!look(truth, kase, family, why, sizeof(why))) {
 		result_fail(result, "right at first, then: %s", why);
-		snprintf(result->got, sizeof(result->got), "%s", why);
 		return;
 	}
 	snprintf(result->got, sizeof(result->got), "%s", result->expected);

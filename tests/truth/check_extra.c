@@ -55,6 +55,52 @@ void describe_expected(struct world *world, char *text, size_t size)
 					 (unsigned long long)world->opaque[i].bytes);
 }
 
+static size_t describe_reasons(const struct scrape *scrape, const char *name, char *text, size_t size)
+{
+	char reason[32];
+	size_t used = 0;
+
+	for (size_t i = 0; i < scrape->count && used < size; i++) {
+		if (strcmp(scrape->samples[i].name, name) || scrape->samples[i].value == 0)
+			continue;
+		label_value(&scrape->samples[i], "reason", reason, sizeof(reason));
+		used += (size_t)snprintf(text + used, size - used, " %s:%.0f", reason, scrape->samples[i].value);
+	}
+	return used < size ? used : size;
+}
+
+void describe_seen(const struct scrape *scrape, const char *prefix, char *text, size_t size)
+{
+	static const char *const names[SIDE_COUNT] = { "http_server_request_duration_seconds_count",
+						       "http_client_request_duration_seconds_count" };
+	static const char *const labels[] = { "http_request_method", "http_response_status_code", "error_type" };
+	static const char *const reasons[] = { "sonde_events_lost_total", "sonde_stream_out_of_step_total" };
+	char value[SERVICE_LENGTH];
+	size_t used = 0;
+
+	*text = '\0';
+	for (size_t i = 0; i < scrape->count && used < size; i++) {
+		const struct sample *sample = &scrape->samples[i];
+		int side = !strcmp(sample->name, names[SIDE_CLIENT]);
+
+		if (strcmp(sample->name, names[side]) || !sample_of(sample, prefix, value, sizeof(value)))
+			continue;
+		used += (size_t)snprintf(text + used, size - used, "%s%s %s", used ? "; " : "", value + strlen(prefix) + 1,
+					 side == SIDE_SERVER ? "served" : "called");
+		for (int k = 0; k < 3 && used < size; k++)
+			if (label_value(sample, labels[k], value, sizeof(value)) && *value)
+				used += (size_t)snprintf(text + used, size - used, " %s", value);
+		if (used < size)
+			used += (size_t)snprintf(text + used, size - used, ": %.0f", sample->value);
+	}
+	/* Of the agent's whole life: other cases of this number have a part in them. */
+	for (int k = 0; k < 2 && used < size; k++) {
+		used += (size_t)snprintf(text + used, size - used, "; %s", k ? "out of step" : "lost");
+		if (used < size)
+			used += describe_reasons(scrape, reasons[k], text + used, size - used);
+	}
+}
+
 bool check_witness(struct truth *truth, const struct truth_case *kase)
 {
 	struct world *world = truth->world;
@@ -261,8 +307,8 @@ bool check_labels(const struct scrape *scrape, const char *prefix, enum family f
 			continue;
 		any = true;
 		for (size_t k = 0; k < sizeof(wanted) / sizeof(*wanted); k++) {
-			/* http_route is the server's, server_address the client's; url_scheme is opt-in on the client. */
-			if ((client && k < 2) || (server && k == 3))
+			/* http_route is the server's, server_address the client's (a unix socket's is its name). */
+			if ((client && k < 2) || (k == 3 && (server || !family_is_tcp(family))))
 				continue;
 			label_value(sample, wanted[k][0], text, sizeof(text));
 			snprintf(why, size, "%s of %.200s: expected \"%s\" got \"%s\"", wanted[k][0], sample->labels,

@@ -122,6 +122,8 @@ void check_case(struct truth *truth, const struct truth_case *kase, enum family 
 bool check_witness(struct truth *truth, const struct truth_case *kase);
 /* Text such as "server GET 200: 1000". */
 void describe_expected(struct world *world, char *text, size_t size);
+/* What the agent tells of the case's services, in the same form, with its loss counters. */
+void describe_seen(const struct scrape *scrape, const char *prefix, char *text, size_t size);
 void service_name(char *text, size_t size, const struct truth_case *kase, enum family family, const char *role);
 /* Each false with text in `why`. */
 bool check_active(const struct scrape *scrape, const char *prefix, char *why, size_t size);

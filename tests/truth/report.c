@@ -94,6 +94,8 @@ void report_add(struct report *report, const struct result *result)
 	}
 	if (report->options->dry_run)
 		printf("# %s (%.3f s)\n", result->expected, result->seconds);
+	else if (result->verdict == VERDICT_FAIL)
+		printf("# expected %s\n# got %s\n", result->expected, result->got);
 	fflush(stdout);
 }
 

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_MS 15000
+#define READY_MS 40000
 #define STOP_MS 1000
 #define ARGUMENTS_MAX (SONDE_ARGUMENTS_MAX + 10)
 #define LOG_TAIL_BYTES 2048

@@ -10,6 +10,7 @@
 #include "proto/proto.h"
 #include "stream/stream.h"
 
+#define HEARD_NOTHING 255         /* in place of a direction */
 #define LANE_PIECES_MAX 1024      /* held segments of one direction */
 #define SEARCH_SEGMENTS_MAX 16    /* of one direction of an old connection, before it is no help in detection */
 #define SEARCH_BYTES_MAX 65536    /* likewise */
@@ -52,7 +53,7 @@ struct lane {
 	uint32_t next; /* position of the next byte to be parsed */
 	uint8_t detour;
 	uint8_t stall;
-	bool skipping;     /* the kernel is silent up to skip_to */
+	bool skipping;     /* nothing up to skip_to is needed: the kernel may be silent */
 	bool before_start; /* LANE_SEARCHING since the connection is older than the agent */
 	bool torn;         /* bytes were lost before there was a parser to tell */
 	uint32_t skip_to;
@@ -83,6 +84,7 @@ struct connection {
 	uint8_t side;
 	uint8_t reason; /* PHASE_UNPARSED: enum unparsed_reason */
 	uint8_t close_reason;
+	uint8_t heard_direction;
 	bool from_start; /* the first bytes seen are the first there were */
 	bool closing;    /* END_CLOSED came, something is still awaited */
 	bool pending;    /* in the table's list of those that wait for time to pass */
@@ -94,7 +96,7 @@ struct connection {
 	uint64_t bytes[2];
 	uint64_t unparsed_ns;
 	uint64_t close_ns;
-	uint64_t heard_ns; /* time of the last segment */
+	uint64_t heard_ns; /* time of the last segment: the chunks of one call share it */
 	struct connection *pending_next;
 	struct connection *pending_previous;
 	struct short_endpoint endpoints[2]; /* local, remote */

@@ -54,13 +54,13 @@ static void sink_skip_until(void *ctx, enum proto_flow flow, uint32_t position)
 	struct lane *lane = &conn->lanes[direction];
 	uint32_t have = table->feeding_lane == lane ? table->feeding_end : lane->next;
 
-	if (!position_before(have, position) || position - have < SKIP_WORTH_BYTES)
+	if (!position_before(have, position) || (lane->skipping && lane->skip_to == position))
 		return;
-	if (lane->skipping && lane->skip_to == position)
-		return;
+	/* Even where it is not asked the kernel may have looked at the head itself, and be silent. */
 	lane->skipping = true;
 	lane->skip_to = position;
-	table->callbacks.control.skip_until(table->callbacks.control.ctx, conn->conn_id, direction, position);
+	if (position - have >= SKIP_WORTH_BYTES)
+		table->callbacks.control.skip_until(table->callbacks.control.ctx, conn->conn_id, direction, position);
 }
 
 /* A socket may pass from process to process, but a request must leave the gauge of the process that it entered. */

@@ -173,13 +173,21 @@ static void read_end(struct stream_table *table, struct connection *conn, const 
 	(void)order_settle(table, conn, segment->direction);
 }
 
+/* A large call is told in chunks of one time. */
+static bool continues_call(const struct connection *conn, const struct segment *segment)
+{
+	return segment->direction == conn->heard_direction && segment->time_ns == conn->heard_ns;
+}
+
 void order_segment(struct stream_table *table, struct connection *conn, const struct segment *segment)
 {
 	struct lane *lane = &conn->lanes[segment->direction];
 	struct segment view = *segment;
-	bool at_start = true;
+	bool at_start = !continues_call(conn, segment);
 	enum stall stall;
 
+	conn->heard_ns = segment->time_ns;
+	conn->heard_direction = (uint8_t)segment->direction;
 	if (conn->phase == PHASE_UNPARSED) {
 		connection_count_unparsed(table, conn, &view);
 		return;
@@ -189,7 +197,7 @@ void order_segment(struct stream_table *table, struct connection *conn, const st
 		return;
 	}
 	if (lane->head && lane->head->segment.position == lane->next) {
-		hold(table, conn, &view, true);
+		hold(table, conn, &view, at_start);
 	} else {
 		stall = place(table, conn, &view, &at_start, false);
 		if (stall)

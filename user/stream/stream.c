@@ -99,6 +99,7 @@ static int add_connection(struct stream_table *table, const struct connection_op
 	conn->tgid = open->tgid;
 	conn->from_start = open->from_start || open->role != ROLE_UNKNOWN;
 	conn->heard_ns = open->time_ns;
+	conn->heard_direction = HEARD_NOTHING;
 	conn->endpoints[0] = shorten(&open->local);
 	conn->endpoints[1] = shorten(&open->remote);
 	for (d = 0; d < 2; d++) {
@@ -170,12 +171,13 @@ void stream_on_segment(struct stream_table *table, const struct segment *segment
 		table->losses.unopened_segments++;
 		return;
 	}
-	conn->heard_ns = segment->time_ns;
 	lane = &conn->lanes[segment->direction];
 	if (lane->detour || segment->position != lane->next || !segment->length) {
 		order_segment(table, conn, segment);
 		return;
 	}
+	conn->heard_ns = segment->time_ns;
+	conn->heard_direction = (uint8_t)segment->direction;
 	feed_in_order(table, conn, segment);
 }
 

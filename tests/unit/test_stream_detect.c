@@ -269,6 +269,24 @@ static void lost_first_bytes_are_searched_for(void **state)
 	world_done(&world);
 }
 
+static void uncaptured_first_bytes_are_passed_over(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_init(&world);
+	world_open(&world);
+	world_partial(&world, DIRECTION_RECEIVE, 9, 0, ""); /* nothing of it was captured */
+	assert_int_equal(world.report_count, 0);
+	assert_int_equal(world_skipped(&world, SKIP_GAP), 9);
+	world_receive(&world, "Q");
+	world_partial(&world, DIRECTION_RECEIVE, 9, 2, "Q000000"); /* does not continue the byte before */
+	world_receive(&world, "Q000000");
+	world_send(&world, "R000000");
+	assert_int_equal(world.exchange_count, 1);
+	world_done(&world);
+}
+
 static void hole_ends_the_wait_for_more(void **state)
 {
 	struct world world;
@@ -391,6 +409,7 @@ int main(void)
 		cmocka_unit_test(old_connection_is_given_up_when_both_fail),
 		cmocka_unit_test(old_connection_one_sided_is_given_up_at_last),
 		cmocka_unit_test(lost_first_bytes_are_searched_for),
+		cmocka_unit_test(uncaptured_first_bytes_are_passed_over),
 		cmocka_unit_test(hole_ends_the_wait_for_more),
 		cmocka_unit_test(full_table_is_told),
 		cmocka_unit_test(the_dead_make_room_after_a_loss),

@@ -284,10 +284,14 @@ static void malformed_is_told_at_the_end_at_latest(void **state)
 	world_init(&world);
 	world_open(&world);
 	world_receive(&world, "Q000000??");
+	world.position[0] += 5; /* never seen, malformed all the same */
 	world_end(&world, END_CLOSED, END_NORMAL);
+	world_outwait(&world);
+	assert_int_equal(world_skipped(&world, SKIP_MALFORMED), 7);
+	assert_int_equal(world_steps(&world, STEP_GAP), 0);
 	assert_int_equal(world.report_count, 2);
 	assert_int_equal(world.reports[0].reason, UNPARSED_MALFORMED);
-	assert_int_equal(world.reports[0].bytes[DIRECTION_RECEIVE], 2);
+	assert_int_equal(world.reports[0].bytes[DIRECTION_RECEIVE], 7);
 	assert_true(world.reports[1].final);
 	assert_int_equal(world.active, 0);
 	world_done(&world);

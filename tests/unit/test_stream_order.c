@@ -373,6 +373,52 @@ static void old_holes_go_together(void **state)
 	world_done(&world);
 }
 
+static void send_to(struct world *world, uint64_t conn_id, uint32_t position)
+{
+	struct segment segment = {
+		.conn_id = conn_id,
+		.time_ns = ++world->now_ns,
+		.tgid = 77,
+		.position = position,
+		.length = 7,
+		.captured_length = 7,
+		.data = (const uint8_t *)"Q000000",
+	};
+
+	stream_on_segment(world->table, &segment);
+}
+
+/* In which order they are filled: by position in the list of those that wait. */
+static void several_connections_wait(void **state)
+{
+	static const uint64_t orders[][3] = { { 1, 2, 3 }, { 2, 1, 3 }, { 3, 2, 1 }, { 2, 3, 1 } };
+	struct world world;
+	uint64_t id;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		world_init(&world);
+		for (id = 1; id <= 3; id++) {
+			struct connection_open opened = { .conn_id = id, .from_start = true };
+
+			stream_on_open(world.table, &opened);
+			send_to(&world, id, 0);
+			send_to(&world, id, 14);
+		}
+		for (k = 0; k < 3; k++) {
+			assert_int_equal(world.active, 3 + 2 * (int)k);
+			assert_true(stream_table_waiting(world.table));
+			world_tick(&world, 1);
+			send_to(&world, orders[i][k], 7);
+		}
+		assert_int_equal(world.active, 9);
+		assert_false(stream_table_waiting(world.table));
+		world_assert_lossless(&world);
+		world_done(&world);
+	}
+}
+
 static void memory_for_holding_is_bounded(void **state)
 {
 	static const struct proto_ops *const protocols[] = { &fake_ops, NULL };
@@ -411,7 +457,7 @@ int main(void)
 		cmocka_unit_test(overlaps_are_trimmed_and_counted),  cmocka_unit_test(positions_wrap),
 		cmocka_unit_test(response_waits_for_its_request),    cmocka_unit_test(waiting_ends_after_hold),
 		cmocka_unit_test(each_hole_has_its_own_time),        cmocka_unit_test(old_holes_go_together),
-		cmocka_unit_test(memory_for_holding_is_bounded),
+		cmocka_unit_test(several_connections_wait),          cmocka_unit_test(memory_for_holding_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@ FUZZ_SECONDS ?= 600
 BPF_CPU ?= v3
 VMLINUX_BTF ?= /sys/kernel/btf/vmlinux
 
-ifeq ($(filter-out 0,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),)
+ifeq ($(filter-out 0,$(V))$(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),)
 Q := @
 say = @printf '%-9s %s\n' '$1' '$(patsubst $(B)/%,%,$2)'
 else
@@ -229,7 +229,7 @@ fuzz:
 bench:
 	@scripts/setup.sh build test vm
 	@$(MAKE) --no-print-directory all build-tests
-	@scripts/bench/run.sh
+	@python3 tests/bench/bench.py $(BENCH_ARGS)
 
 install: $(SONDE)
 	install -D -m 0755 $(SONDE) $(DESTDIR)$(PREFIX)/bin/sonde

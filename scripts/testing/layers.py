@@ -136,24 +136,28 @@ KERNELS = ("5.10", "6.1", "6.12", "newest")
 
 
 def kernels(options):
-    """bpf and truth under every backend, on real kernels in a VM."""
-    for kernel in KERNELS:
-        name = f"kernel {kernel}"
-        status, output, seconds, log = run(["scripts/vm/fetch.sh", kernel], f"{name} fetch", 10 * MINUTE)
-        if status != 0:
-            result = results.Result(name, seconds=seconds, log=log)
-            reason = output.strip().splitlines()[-1:] or ["no reason given"]
-            if options.ci:
-                result.fail(reason[0])
-            else:
-                result.skipped, result.skips = 1, reason
-            yield result
-            continue
-        status, output, seconds, log = run(["scripts/vm/matrix.sh", kernel], name, 15 * MINUTE)
-        sections = results.sections_from_tap(name, output, status)
-        for section in sections:
-            section.log, section.seconds = log, seconds / len(sections)
-            yield section
+    """bpf and truth under every backend, on real kernels in VMs of one processor each, as many as the host has."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for sections in pool.map(lambda kernel: one_kernel(kernel, options.ci), KERNELS):
+            yield from sections
+
+
+def one_kernel(kernel, in_ci):
+    name = f"kernel {kernel}"
+    status, output, seconds, log = run(["scripts/vm/fetch.sh", kernel], f"{name} fetch", 10 * MINUTE)
+    if status != 0:
+        result = results.Result(name, seconds=seconds, log=log)
+        reason = (output.strip().splitlines() or ["no reason given"])[-1]
+        if in_ci:
+            result.fail(reason)
+        else:
+            result.skipped, result.skips = 1, [reason]
+        return [result]
+    status, output, seconds, log = run(["scripts/vm/matrix.sh", kernel], name, 20 * MINUTE)
+    sections = results.sections_from_tap(name, output, status)
+    for section in sections:
+        section.log, section.seconds = log, seconds / len(sections)
+    return sections
 
 
 def check(_options):

@@ -16,7 +16,7 @@ declare -A suites=(
 )
 order="5.10 6.1 6.12 newest"
 meta=linux-image-cloud-amd64
-log=$PWD/build/vm/fetch.log
+log=$PWD/build/vm/fetch${1:+-$1}.log
 
 fail() {
     echo "kernels: $*" >&2
@@ -107,7 +107,7 @@ fetch() {
         (unpack_suite "$name" "$suite" "$uri") && return 0
     done
     [ -n "$(archive Debian)" ] || fail "this host's apt has no Debian mirror (run \`apt-get update\`; Ubuntu has none)"
-    fail "$name could not be downloaded (log: build/vm/fetch.log):" \
+    fail "$name could not be downloaded (log: ${log#"$PWD/"}):" \
         "$(grep -m 1 -E '^[EW]:' "$log" || echo 'not in the mirror')"
 }
 

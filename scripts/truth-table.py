@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes docs/TRUTH.md and the table of docs/KERNELS.md from what the truth program measured.
+
+Reads build/test-results/truth/WHERE-BACKEND.json, which `make test` leaves behind; WHERE is host or a kernel of the VM
+matrix. Prints nothing and writes only what changed. With --check it says whether the pages are those of the results.
+"""
+
+import argparse
+import glob
+import json
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+REPORTS = os.path.join(ROOT, "build", "test-results", "truth")
+PLACES = ("host", "5.10", "6.1", "6.12", "newest")
+BACKENDS = ("fentry", "kprobe", "tracepoint")
+GROUPS = {
+    1: "keep-alive, one request per connection, bursts of short connections",
+    2: "pipelining, several requests in one segment, one over many, one byte at a time",
+    3: "message framing: lengths, chunks, until close, no body, interim responses, upgrades",
+    4: "every system call that moves bytes, and what only looks as if it did",
+    5: "connections and processes that come, go, fork and change hands",
+    6: "abandoned, reset, half-closed",
+    7: "large heads and bodies",
+    8: "both sides of a connection, proxies",
+    9: "not HTTP, or HTTP that is malformed",
+    10: "latency",
+}
+BEGIN, END = "<!-- generated: kernels -->", "<!-- end -->"
+MARK = {"pass": "exact", "fail": "**wrong**", "skip": "–"}
+
+
+def load():
+    """(place, backend) -> {case: row}, in the order of columns."""
+    columns = {}
+    for place in PLACES:
+        for backend in BACKENDS:
+            path = os.path.join(REPORTS, f"{place}-{backend}.json")
+            if not os.path.exists(path):
+                continue
+            try:
+                with open(path, encoding="utf-8") as file:
+                    rows = json.load(file)
+            except json.JSONDecodeError as error:
+                sys.exit(f"truth-table: {os.path.relpath(path, ROOT)} is cut short or broken: {error}")
+            columns[place, backend] = {row["case"]: row for row in rows}
+    return columns
+
+
+def release(rows):
+    return next((row["kernel"] for row in rows.values()), "")
+
+
+def version(rows):
+    """5.10.0-46-cloud-amd64 -> 5.10: what stays the same between two fetches of the same release's kernel."""
+    numbers = re.match(r"\d+\.\d+", release(rows))
+    return numbers[0] if numbers else "?"
+
+
+def title(column, rows):
+    return f"{version(rows)}{' (host)' if column[0] == 'host' else ''} {column[1]}"
+
+
+def escape(text):
+    return text.replace("|", "\\|")
+
+
+def cell(row):
+    return MARK.get(row["result"], row["result"]) if row else ""
+
+
+def group_table(number, cases, columns):
+    lines = [f"## {number}. {GROUPS.get(number, 'others')}", ""]
+    lines.append("| case | what happens | " + " | ".join(title(key, rows) for key, rows in columns.items()) + " |")
+    lines.append("| --- " * (2 + len(columns)) + "|")
+    for case, row in cases.items():
+        cells = [cell(rows.get(case)) for rows in columns.values()]
+        lines.append(f"| {escape(case)} | {escape(row['description'])} | " + " | ".join(cells) + " |")
+    return lines + [""]
+
+
+def skips(columns):
+    """Every case that a column skipped, once for each reason."""
+    reasons = {}
+    for key, rows in columns.items():
+        for case, row in rows.items():
+            if row["result"] == "skip":
+                reasons.setdefault((case, row["reason"]), []).append(title(key, rows))
+    return [f"- {case} ({', '.join(where)}): {reason}" for (case, reason), where in sorted(reasons.items())]
+
+
+def truth_page(columns):
+    cases = {}
+    for rows in columns.values():
+        for case, row in rows.items():
+            cases.setdefault(row["group"], {}).setdefault(case, row)
+    witnesses = sorted({row["witness"] for rows in columns.values() for row in rows.values()})
+    total = sum(len(rows) for rows in columns.values())
+    right = sum(row["result"] == "pass" for rows in columns.values() for row in rows.values())
+    wrong = sum(row["result"] == "fail" for rows in columns.values() for row in rows.values())
+    lines = ["# Truth", "", "<!-- Written by scripts/truth-table.py from a test run; do not edit. -->", "",
+             "What `sudo make test` compared: sonde's counts, sizes and errors with an independent witness, case by case,",
+             "under each capture backend, on each kernel. *exact* means equal to the last request and the last byte.",
+             "", f"Witness: {'; '.join(witnesses)}.", "",
+             f"{right} of {total} comparisons exact, {wrong} wrong, {total - right - wrong} not applicable (see the end).", ""]
+    for number in sorted(cases):
+        lines += group_table(number, cases[number], columns)
+    skipped = skips(columns)
+    if skipped:
+        lines += ["## Not applicable", ""] + skipped + [""]
+    return "\n".join(lines)
+
+
+def kernels_table(columns):
+    lines = [BEGIN, "| kernel | " + " | ".join(BACKENDS) + " |", "| --- " * (1 + len(BACKENDS)) + "|"]
+    for place in PLACES:
+        found = {backend: columns[place, backend] for backend in BACKENDS if (place, backend) in columns}
+        if not found:
+            continue
+        name = release(next(iter(found.values())))
+        cells = [summary(found[backend]) if backend in found else "does not load" for backend in BACKENDS]
+        lines.append(f"| {name}{' (the machine of the run)' if place == 'host' else ''} | " + " | ".join(cells) + " |")
+    return "\n".join(lines + [END])
+
+
+def summary(rows):
+    results = [row["result"] for row in rows.values()]
+    counts = [f"{results.count('pass')} exact"]
+    counts += [f"{results.count('fail')} wrong"] if "fail" in results else []
+    counts += [f"{results.count('skip')} n/a"] if "skip" in results else []
+    return ", ".join(counts)
+
+
+def pages(columns):
+    """path -> text. docs/KERNELS.md keeps all but its table."""
+    found = {"docs/TRUTH.md": truth_page(columns)}
+    kernels = os.path.join(ROOT, "docs", "KERNELS.md")
+    if os.path.exists(kernels):
+        with open(kernels, encoding="utf-8") as file:
+            text = file.read()
+        pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+        found["docs/KERNELS.md"] = pattern.sub(lambda _: kernels_table(columns), text)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail where a page differs")
+    options = parser.parse_args()
+    columns = load()
+    if not columns:
+        sys.exit("truth-table: no results below build/test-results/truth: run `sudo make test`")
+    for name, text in pages(columns).items():
+        path = os.path.join(ROOT, name)
+        old = None
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                old = file.read()
+        if old == text:
+            continue
+        if options.check:
+            sys.exit(f"truth-table: {name} is not what the last run measured: run scripts/truth-table.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -107,7 +107,7 @@ def run(options):
         rows = [["", "agent off", "agent on", "on/off"]]
     for kernel in options.kernels:
         progress(f"VM with kernel {kernel}")
-        more, bad = vm.kernel_rows(kernel, options.rounds, not options.no_agent)
+        more, bad = vm.kernel_rows(kernel, options.rounds, None if options.no_agent else options.sonde)
         rows, wrong = rows + more, wrong + bad
     progress("")
     report.print_table(rows)

@@ -3,8 +3,10 @@
 #
 # Runs in a VM whose clock counts instructions: the ping-pong alone, then under the agent with each backend, for both
 # selections: the server's cgroup, and everything (then each exchange is seen twice, by server and by client).
-# Prints one line for each: BACKEND SELECTION INSTRUCTIONS-PER-REQUEST COUNTED EXPECTED LOST
+# Prints one line for each: BACKEND SELECTION INSTRUCTIONS-PER-REQUEST COUNTED EXPECTED LOST AGENT-INSTRUCTIONS
 
+# The agent takes SONDE_* variables for flags.
+unset SONDE_VM
 port=9111
 rounds=${ROUNDS:-1000}
 mkdir -p /sys/fs/cgroup/bench
@@ -49,11 +51,13 @@ with_agent() {
         fi
         sleep 0.1
     done
+    before=$(cut -d ' ' -f 1 /proc/$agent/schedstat)
     result=$(pingpong)
+    after=$(cut -d ' ' -f 1 /proc/$agent/schedstat)
     settled
     echo "$backend $selection $(echo "$result" | field ns_per_request)" \
         "$(metric http_server_request_duration_seconds_count 'service_name="pingpong"')" \
-        "$(echo "$result" | field requests) $(metric sonde_events_lost_total)"
+        "$(echo "$result" | field requests) $(metric sonde_events_lost_total) $((after - before))"
     kill $agent
     wait $agent 2>/dev/null
 }
@@ -68,3 +72,4 @@ for backend in ${BACKENDS:-tracepoint fentry kprobe}; do
     with_agent "$backend" server --select.cgroup=/sys/fs/cgroup/bench
     with_agent "$backend" both
 done
+exit 0

@@ -18,17 +18,33 @@
 #define GET_A "GET /abort HTTP/1.1\r\nHost: truth.example\r\n\r\n"
 #define HALF_HEAD "GET /abort HTTP/1.1\r\nHost: truth.exa"
 #define POST_HEAD "POST /abort HTTP/1.1\r\nHost: truth.example\r\nContent-Length: 1000\r\n\r\n"
-#define POST_CHUNKED "POST /abort HTTP/1.1\r\nHost: truth.example\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nhalf of a chunk"
+#define POST_CHUNKED \
+	"POST /abort HTTP/1.1\r\nHost: truth.example\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nhalf of a chunk"
 #define OK_5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 #define OK_HALF "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\nhalf"
 #define OK_CHUNKED_HALF "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n64\r\nhalf"
 #define OK_CLOSE "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end"
 #define TOO_LARGE "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-#define POSTED(n) { OP_POST, NULL, n }
-#define WAITED(n) { OP_WAIT, NULL, n }
-#define ENDS { .op = OP_EOF }
-#define BODY_SENT(n) { OP_SEND_BODY, NULL, n }
-#define BODY_CAME(n) { OP_RECEIVE_BODY, NULL, n }
+#define POSTED(n)                \
+	{                        \
+		OP_POST, NULL, n \
+	}
+#define WAITED(n)                \
+	{                        \
+		OP_WAIT, NULL, n \
+	}
+#define ENDS                 \
+	{                    \
+		.op = OP_EOF \
+	}
+#define BODY_SENT(n)                  \
+	{                             \
+		OP_SEND_BODY, NULL, n \
+	}
+#define BODY_CAME(n)                     \
+	{                                \
+		OP_RECEIVE_BODY, NULL, n \
+	}
 
 static const struct script half_head = {
 	.client = { SEND(HALF_HEAD) },
@@ -189,24 +205,25 @@ static int timeout_actor(struct actor *self)
 	return 0;
 }
 
-#define ABORT(title, text, which, conversation)                                                          \
-	{                                                                                                \
-		.name = (title), .number = 6, .description = (text), .families = (which),               \
-		.script = &(conversation)                                                                \
+#define ABORT(title, text, which, conversation)                                                                     \
+	{                                                                                                           \
+		.name = (title), .number = 6, .description = (text), .families = (which), .script = &(conversation) \
 	}
 
 const struct truth_case cases_abort[] = {
 	ABORT("half-head", "request abandoned inside its head", EVERY, half_head),
 	ABORT("half-body", "request abandoned inside its body", EVERY, half_body),
 	ABORT("half-chunk", "request abandoned inside a chunk", EVERY, half_chunk),
-	ABORT("second-half-head", "the second request of a connection abandoned inside its head", EVERY, second_half_head),
+	ABORT("second-half-head", "the second request of a connection abandoned inside its head", EVERY,
+	      second_half_head),
 	ABORT("server-closes", "the server closes instead of answering", EVERY, server_closes),
 	ABORT("client-gives-up", "the client closes before the answer, none is sent", EVERY, client_gives_up),
 	ABORT("answered-too-late", "the answer is sent after the client has left", TCP, answered_too_late),
 	ABORT("half-response", "the server closes inside the response", EVERY, half_response),
 	ABORT("half-chunked-response", "the server closes inside a chunk", EVERY, half_chunked_response),
 	ABORT("client-leaves", "the client closes inside the response, the server goes on", TCP, client_leaves_tcp),
-	ABORT("client-leaves-unix", "the client closes inside the response, the server goes on", UNIX, client_leaves_unix),
+	ABORT("client-leaves-unix", "the client closes inside the response, the server goes on", UNIX,
+	      client_leaves_unix),
 	ABORT("client-resets", "RST by the client instead of waiting", TCP, client_resets),
 	ABORT("client-resets-body", "RST by the client inside its body", TCP, client_resets_body),
 	ABORT("server-resets", "RST by the server instead of an answer", TCP, server_resets),

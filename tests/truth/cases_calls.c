@@ -8,29 +8,38 @@
 #define SIZED FRAMING_LENGTH
 
 /* Small exchanges and one of 100,000 bytes each way, so that calls come back short. */
-#define MIX                                                                                                      \
-	.plans = { { .method = "GET", .response = SIZED, .response_bytes = 200 },                                \
-		   { .method = "POST", .request = SIZED, .request_bytes = 100000, .response = SIZED,             \
-		     .response_bytes = 100000 },                                                                 \
-		   { .method = "PUT", .request = FRAMING_CHUNKED, .request_bytes = 5000,                         \
-		     .response = FRAMING_CHUNKED, .response_bytes = 3000 } }
-#define MEBIBYTE                                                                                                 \
-	.plans = { { .method = "GET", .response = SIZED, .response_bytes = 1048576 },                            \
-		   { .method = "POST", .request = SIZED, .request_bytes = 1048576, .response = SIZED,            \
-		     .response_bytes = 10 },                                                                     \
+#define MIX                                                                       \
+	.plans = { { .method = "GET", .response = SIZED, .response_bytes = 200 }, \
+		   { .method = "POST",                                            \
+		     .request = SIZED,                                            \
+		     .request_bytes = 100000,                                     \
+		     .response = SIZED,                                           \
+		     .response_bytes = 100000 },                                  \
+		   { .method = "PUT",                                             \
+		     .request = FRAMING_CHUNKED,                                  \
+		     .request_bytes = 5000,                                       \
+		     .response = FRAMING_CHUNKED,                                 \
+		     .response_bytes = 3000 } }
+#define MEBIBYTE                                                                      \
+	.plans = { { .method = "GET", .response = SIZED, .response_bytes = 1048576 }, \
+		   { .method = "POST",                                                \
+		     .request = SIZED,                                                \
+		     .request_bytes = 1048576,                                        \
+		     .response = SIZED,                                               \
+		     .response_bytes = 10 },                                          \
 		   { .method = "GET", .response = SIZED, .response_bytes = 10 } }
 
-#define RECEIVES(call)                                                                                           \
-	.number = 4, .families = EVERY,                                                                          \
+#define RECEIVES(call)                  \
+	.number = 4, .families = EVERY, \
 	.load = { .requests = 60, .server.receive = (call), .client.receive = (call), MIX }
-#define SENDS(call)                                                                                              \
+#define SENDS(call) \
 	.number = 4, .families = EVERY, .load = { .requests = 60, .server.send = (call), .client.send = (call), MIX }
 /* The same knobs on both sides. */
-#define KNOBS(which, ...)                                                                                        \
-	.number = 4, .families = (which),                                                                        \
+#define KNOBS(which, ...)                 \
+	.number = 4, .families = (which), \
 	.load = { .requests = 30, .server = { __VA_ARGS__ }, .client = { __VA_ARGS__ }, MIX }
-#define BODIES(which, ...)                                                                                       \
-	.number = 4, .families = (which),                                                                        \
+#define BODIES(which, ...)                \
+	.number = 4, .families = (which), \
 	.load = { .requests = 12, .server = { __VA_ARGS__ }, .client = { __VA_ARGS__ }, MEBIBYTE }
 
 const struct truth_case cases_calls[] = {

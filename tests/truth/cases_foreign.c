@@ -5,9 +5,9 @@
  */
 #include "script.h"
 
-#define CLIENT_HELLO                                                                                            \
-	"\x16\x03\x01\x00\x2f\x01\x00\x00\x2b\x03\x03"                                                         \
-	"0123456789abcdef0123456789abcdef"                                                                      \
+#define CLIENT_HELLO                                   \
+	"\x16\x03\x01\x00\x2f\x01\x00\x00\x2b\x03\x03" \
+	"0123456789abcdef0123456789abcdef"             \
 	"\x00\x00\x04\x13\x01\x13\x02\x01\x00"
 #define SERVER_HELLO "\x16\x03\x03\x00\x05\x02\x00\x00\x01\x00"
 #define RANDOM "\x8f\x00\x13\xfe\xa9\x55\x02\x71\xcc\x0b\x90\x3d\xe6\x1f\x77\x28\xd4\x00\x4a\x9b"
@@ -18,26 +18,28 @@
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 #define SETTINGS "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 
-#define FOREIGN(from_client, from_server, why)                                                                  \
-	{                                                                                                       \
-		.client = { SEND(from_client), RECEIVE(from_server), SEND(PLAIN) },            \
+#define FOREIGN(from_client, from_server, why)                                                           \
+	{                                                                                                \
+		.client = { SEND(from_client), RECEIVE(from_server), SEND(PLAIN) },                      \
 		.server = { RECEIVE(from_client), SEND(from_server), RECEIVE(PLAIN), { .op = OP_EOF } }, \
-		.opaque = (why)                                                                                 \
+		.opaque = (why)                                                                          \
 	}
-#define SERVER_FIRST(from_server, from_client, why)                                                             \
-	{                                                                                                       \
-		.client = { RECEIVE(from_server), SEND(from_client), RECEIVE(PLAIN) },        \
-		.server = { SEND(from_server), RECEIVE(from_client), SEND(PLAIN), { .op = OP_EOF } }, \
-		.opaque = (why)                                                                                 \
+#define SERVER_FIRST(from_server, from_client, why)                                                                   \
+	{                                                                                                             \
+		.client = { RECEIVE(from_server), SEND(from_client), RECEIVE(PLAIN) },                                \
+		.server = { SEND(from_server), RECEIVE(from_client), SEND(PLAIN), { .op = OP_EOF } }, .opaque = (why) \
 	}
 
 #define PLAIN "and then some more that is plain text, in a call of its own\r\n"
 /* The same, but a later call's bytes begin as a request would: still not HTTP, because the connection is not. */
-#define FOREIGN_POSING(from_client, from_server, why)                                                           \
-	{                                                                                                       \
-		.client = { SEND(from_client), RECEIVE(from_server), { OP_SEND_BODY, NULL, 500 } },            \
-		.server = { RECEIVE(from_client), SEND(from_server), { OP_RECEIVE_BODY, NULL, 500 }, { .op = OP_EOF } }, \
-		.opaque = (why)                                                                                 \
+#define FOREIGN_POSING(from_client, from_server, why)                                               \
+	{                                                                                           \
+		.client = { SEND(from_client), RECEIVE(from_server), { OP_SEND_BODY, NULL, 500 } }, \
+		.server = { RECEIVE(from_client),                                                   \
+			    SEND(from_server),                                                      \
+			    { OP_RECEIVE_BODY, NULL, 500 },                                         \
+			    { .op = OP_EOF } },                                                     \
+		.opaque = (why)                                                                     \
 	}
 
 static const struct script noise_posing = FOREIGN_POSING(RANDOM, RANDOM, "unknown");
@@ -47,7 +49,9 @@ static const struct script redis = FOREIGN(PING, PONG, "unknown");
 static const struct script http2 = FOREIGN(PREFACE, SETTINGS, "unknown");
 static const struct script ssh = SERVER_FIRST(SSH, SSH, "unknown");
 static const struct script smtp = SERVER_FIRST(SMTP, "EHLO truth.example\r\n", "unknown");
-static const struct script fragment = { .client = { SEND("GE") }, .server = { RECEIVE("GE"), { .op = OP_EOF } }, .opaque = "unknown" };
+static const struct script fragment = { .client = { SEND("GE") },
+					.server = { RECEIVE("GE"), { .op = OP_EOF } },
+					.opaque = "unknown" };
 
 /* Never seen by the counters when the parsers hold: it stands where a body or nothing at all must be. */
 #define SMUGGLED "GET /smuggled HTTP/1.1\r\nHost: truth.example\r\n\r\n"
@@ -56,15 +60,15 @@ static const struct script fragment = { .client = { SEND("GE") }, .server = { RE
 #define POST "POST /bad HTTP/1.1\r\n" HOST
 #define GET_WHOLE "GET /bad HTTP/1.1\r\n" HOST "\r\n"
 
-#define BAD_REQUEST(bytes)                                                                              \
-	{                                                                                               \
-		.client = { SEND(bytes), RECEIVE(REFUSED), { .op = OP_DRAIN } },                        \
-		.server = { RECEIVE(bytes), SEND(REFUSED) }, .opaque = ""                               \
+#define BAD_REQUEST(bytes)                                                       \
+	{                                                                        \
+		.client = { SEND(bytes), RECEIVE(REFUSED), { .op = OP_DRAIN } }, \
+		.server = { RECEIVE(bytes), SEND(REFUSED) }, .opaque = ""        \
 	}
-#define BAD_RESPONSE(bytes)                                                                             \
-	{                                                                                               \
-		.client = { SEND(GET_WHOLE), RECEIVE(bytes), { .op = OP_EOF } },                        \
-		.server = { RECEIVE(GET_WHOLE), SEND(bytes) }, .opaque = ""                             \
+#define BAD_RESPONSE(bytes)                                                      \
+	{                                                                        \
+		.client = { SEND(GET_WHOLE), RECEIVE(bytes), { .op = OP_EOF } }, \
+		.server = { RECEIVE(GET_WHOLE), SEND(bytes) }, .opaque = ""      \
 	}
 
 static const struct script two_lengths = BAD_REQUEST(POST "Content-Length: 5\r\nContent-Length: 6\r\n\r\n" SMUGGLED);
@@ -102,15 +106,14 @@ static const struct script response_odd_status = BAD_RESPONSE("HTTP/1.1 4x0 Bad\
 static const struct script response_noise = BAD_RESPONSE(RANDOM RANDOM RANDOM);
 static const struct script response_lf = BAD_RESPONSE("HTTP/1.1 400 Bad\nContent-Length: 5\n\nhello");
 
-#define NOT_HTTP(title, text, conversation)                                                            \
-	{                                                                                              \
-		.name = (title), .number = 9, .description = (text), .families = EVERY,               \
-		.script = &(conversation)                                                              \
+#define NOT_HTTP(title, text, conversation)                                                                       \
+	{                                                                                                         \
+		.name = (title), .number = 9, .description = (text), .families = EVERY, .script = &(conversation) \
 	}
-#define MALFORMED(title, text, conversation)                                                           \
-	{                                                                                              \
-		.name = (title), .number = 9, .description = (text), .families = TCP4 | UNIX,          \
-		.flags = ALLOW_ONE_EXCHANGE | ALLOW_OUT_OF_STEP, .script = &(conversation)             \
+#define MALFORMED(title, text, conversation)                                                  \
+	{                                                                                     \
+		.name = (title), .number = 9, .description = (text), .families = TCP4 | UNIX, \
+		.flags = ALLOW_ONE_EXCHANGE | ALLOW_OUT_OF_STEP, .script = &(conversation)    \
 	}
 
 const struct truth_case cases_foreign[] = {

@@ -11,10 +11,13 @@
 
 #define SIZED FRAMING_LENGTH
 #define POOL_MAX 16
-#define MIX                                                                                                      \
-	.plans = { { .method = "GET", .response = SIZED, .response_bytes = 300 },                                \
-		   { .method = "POST", .request = SIZED, .request_bytes = 40, .response = FRAMING_CHUNKED,       \
-		     .response_bytes = 2000 },                                                                   \
+#define MIX                                                                       \
+	.plans = { { .method = "GET", .response = SIZED, .response_bytes = 300 }, \
+		   { .method = "POST",                                            \
+		     .request = SIZED,                                            \
+		     .request_bytes = 40,                                         \
+		     .response = FRAMING_CHUNKED,                                 \
+		     .response_bytes = 2000 },                                    \
 		   { .method = "GET", .status = 502, .response = SIZED, .response_bytes = 3 } }
 
 /* Idle connections to the upstream. */
@@ -148,6 +151,8 @@ const struct truth_case cases_hops[] = {
 	  .description = "the same with idle connections to the upstream kept and shared",
 	  .families = EVERY,
 	  .load = { .connections = 12, .requests = 20, .threads = 4, MIX },
-	  .roles = { { "upstream", upstream, false }, { "proxy", proxy_keep, false }, { "client", client_actor, false } } },
+	  .roles = { { "upstream", upstream, false },
+		     { "proxy", proxy_keep, false },
+		     { "client", client_actor, false } } },
 	{ 0 },
 };

@@ -13,9 +13,13 @@
 #include <unistd.h>
 
 #define SIZED FRAMING_LENGTH
-#define MIX                                                                                                     \
-	.plans = { { .method = "GET", .response = SIZED, .response_bytes = 120 },                               \
-		   { .method = "POST", .request = SIZED, .request_bytes = 60, .response = SIZED, .response_bytes = 40000 } }
+#define MIX                                                                       \
+	.plans = { { .method = "GET", .response = SIZED, .response_bytes = 120 }, \
+		   { .method = "POST",                                            \
+		     .request = SIZED,                                            \
+		     .request_bytes = 60,                                         \
+		     .response = SIZED,                                           \
+		     .response_bytes = 40000 } }
 #define BEFORE_PASSING 10U
 #define WORKERS 4
 #define BRIEF 200
@@ -190,8 +194,9 @@ static int inetd_handler(struct actor *self)
 static int answer_in_child(struct actor *self, struct channel *channel, const struct message *request)
 {
 	const struct plan *plan = &self->kase->load.plans[request->plan];
-	struct completed done = { .side = SIDE_SERVER, .method = plan->method, .status = 200,
-				  .response_bytes = plan->response_bytes };
+	struct completed done = {
+		.side = SIDE_SERVER, .method = plan->method, .status = 200, .response_bytes = plan->response_bytes
+	};
 	struct out out = { 0 };
 	pid_t pid = fork();
 	int err;
@@ -227,8 +232,14 @@ static int forking_server(struct actor *self)
 	return err < 0 ? failed(self, "serving", err) : 0;
 }
 
-#define CLIENT { "client", client_actor, false }
-#define SERVER { "server", server_actor, false }
+#define CLIENT                                \
+	{                                     \
+		"client", client_actor, false \
+	}
+#define SERVER                                \
+	{                                     \
+		"server", server_actor, false \
+	}
 
 const struct truth_case cases_life[] = {
 	{ .name = "socket-passed",

@@ -5,13 +5,13 @@
 #include "truth.h"
 
 #define SMALL .plans = { { .method = "GET", .response = FRAMING_LENGTH, .response_bytes = 200 } }
-#define POSTS                                                                                              \
-	.plans = { { .method = "GET", .response = FRAMING_LENGTH, .response_bytes = 64 },                  \
-		   { .method = "POST",                                                                     \
-		     .request = FRAMING_LENGTH,                                                            \
-		     .request_bytes = 130,                                                                 \
-		     .response = FRAMING_CHUNKED,                                                          \
-		     .response_bytes = 300 },                                                              \
+#define POSTS                                                                             \
+	.plans = { { .method = "GET", .response = FRAMING_LENGTH, .response_bytes = 64 }, \
+		   { .method = "POST",                                                    \
+		     .request = FRAMING_LENGTH,                                           \
+		     .request_bytes = 130,                                                \
+		     .response = FRAMING_CHUNKED,                                         \
+		     .response_bytes = 300 },                                             \
 		   { .method = "DELETE", .status = 204 } }
 
 const struct truth_case cases_load[] = {

@@ -93,10 +93,22 @@ static int run_with_late_agent(struct truth *truth, const struct truth_case *kas
 #define HALF_2 "mple\r\nX-Rest: 1\r\n\r\n"
 #define WHOLE "PUT /later HTTP/1.1\r\nHost: truth.example\r\nContent-Length: 2\r\n\r\nhi"
 #define OK_5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-#define AWAIT_AGENT { .op = OP_POST, .number = 0 }, { .op = OP_WAIT_GO }
+#define AWAIT_AGENT                     \
+	{ .op = OP_POST, .number = 0 }, \
+	{                               \
+		.op = OP_WAIT_GO        \
+	}
 #define LATER_CLIENT SEND(WHOLE), RECEIVE(OK_5), SEND(WHOLE), RECEIVE(OK_5)
-#define LATER_SERVER RECEIVE(WHOLE), SEND(OK_5), RECEIVE(WHOLE), SEND(OK_5), { .op = OP_EOF }
-#define MAYBE { SIDE_SERVER, "GET", 200, NULL, 0, 0, true }, { SIDE_CLIENT, "GET", 200, NULL, 0, 0, true }
+#define LATER_SERVER                                            \
+	RECEIVE(WHOLE), SEND(OK_5), RECEIVE(WHOLE), SEND(OK_5), \
+	{                                                       \
+		.op = OP_EOF                                    \
+	}
+#define MAYBE                                             \
+	{ SIDE_SERVER, "GET", 200, NULL, 0, 0, true },    \
+	{                                                 \
+		SIDE_CLIENT, "GET", 200, NULL, 0, 0, true \
+	}
 #define TWICE BOTH("PUT", 200, NULL, 2, 5), BOTH("PUT", 200, NULL, 2, 5)
 
 /* The exchange that is under way when the agent starts may be told or not; those after it must be. */
@@ -119,10 +131,19 @@ static const struct script request_before = {
 _Static_assert(sizeof(HALF_BODY) == 501, "two halves make the Content-Length");
 static const struct script response_across = {
 	.repeat = 1,
-	.client = { SEND(HALF_1 HALF_2), RECEIVE(OK_START), RECEIVE(HALF_BODY), AWAIT_AGENT,
-		    { .op = OP_POST, .number = 2 }, RECEIVE(HALF_BODY), LATER_CLIENT },
-	.server = { RECEIVE(HALF_1 HALF_2), SEND(OK_START), SEND(HALF_BODY),
-		    { .op = OP_WAIT, .number = 2 }, SEND(HALF_BODY), LATER_SERVER },
+	.client = { SEND(HALF_1 HALF_2),
+		    RECEIVE(OK_START),
+		    RECEIVE(HALF_BODY),
+		    AWAIT_AGENT,
+		    { .op = OP_POST, .number = 2 },
+		    RECEIVE(HALF_BODY),
+		    LATER_CLIENT },
+	.server = { RECEIVE(HALF_1 HALF_2),
+		    SEND(OK_START),
+		    SEND(HALF_BODY),
+		    { .op = OP_WAIT, .number = 2 },
+		    SEND(HALF_BODY),
+		    LATER_SERVER },
 	.outcomes = { TWICE, MAYBE },
 };
 
@@ -220,12 +241,13 @@ static void judge(struct truth *truth, const struct life *lives, double total)
 {
 	struct result *result = truth->result;
 
-	snprintf(result->expected, sizeof(result->expected),
-		 "first run %llu to %llu, second run %llu to %llu exchanges a side, no errors, both together at most %.0f",
-		 (unsigned long long)(lives[0].end_low - lives[0].ready),
-		 (unsigned long long)(lives[0].end_high - lives[0].before_start),
-		 (unsigned long long)(lives[1].end_low - lives[1].ready),
-		 (unsigned long long)(lives[1].end_high - lives[1].before_start), total);
+	snprintf(
+		result->expected, sizeof(result->expected),
+		"first run %llu to %llu, second run %llu to %llu a side, no errors, both together at most %.0f",
+		(unsigned long long)(lives[0].end_low - lives[0].ready),
+		(unsigned long long)(lives[0].end_high - lives[0].before_start),
+		(unsigned long long)(lives[1].end_low - lives[1].ready),
+		(unsigned long long)(lives[1].end_high - lives[1].before_start), total);
 	snprintf(result->got, sizeof(result->got), "first run %.0f and %.0f, second run %.0f and %.0f, errors %.0f",
 		 lives[0].counts[0], lives[0].counts[1], lives[1].counts[0], lives[1].counts[1],
 		 lives[0].errors + lives[1].errors);
@@ -274,12 +296,11 @@ static int run_restart(struct truth *truth, const struct truth_case *kase, enum 
 		.name = (title), .number = 5, .description = (text), .families = EVERY,                       \
 		.flags = OWN_AGENT | ALLOW_OUT_OF_STEP, .script = &(conversation), .run = run_with_late_agent \
 	}
-#define RESTART(title, text, ...)                                                                             \
-	{                                                                                                     \
-		.name = (title), .number = 5, .description = (text), .families = TCP4 | UNIX,                 \
-		.flags = OWN_AGENT, .load = { .threads = LOAD_THREADS, __VA_ARGS__, SMALL },                  \
-		.roles = { { "server", server_actor, false }, { "client", load_client, false } },             \
-		.run = run_restart                                                                            \
+#define RESTART(title, text, ...)                                                                                    \
+	{                                                                                                            \
+		.name = (title), .number = 5, .description = (text), .families = TCP4 | UNIX, .flags = OWN_AGENT,    \
+		.load = { .threads = LOAD_THREADS, __VA_ARGS__, SMALL },                                             \
+		.roles = { { "server", server_actor, false }, { "client", load_client, false } }, .run = run_restart \
 	}
 
 const struct truth_case cases_restart[] = {
@@ -295,6 +316,7 @@ const struct truth_case cases_restart[] = {
 	LATE("request-before", "the agent starts between request and response", request_before),
 	LATE("response-across", "the agent starts inside a response's body", response_across),
 	RESTART("restart", "agent ended by SIGTERM and started again under load on kept connections", .requests = 200),
-	RESTART("restart-killed", "agent ended by SIGKILL and started again under load of short connections", .requests = 1),
+	RESTART("restart-killed", "agent ended by SIGKILL and started again under load of short connections",
+		.requests = 1),
 	{ 0 },
 };

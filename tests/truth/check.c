@@ -127,7 +127,8 @@ static bool row_right(const struct tally_row *row, const struct seen *seen, size
 	return true;
 }
 
-static bool rows_right(const struct truth *truth, const struct scrape *scrape, const char *prefix, char *why, size_t size)
+static bool rows_right(const struct truth *truth, const struct scrape *scrape, const char *prefix, char *why,
+		       size_t size)
 {
 	const struct world *world = truth->world;
 	struct seen seen = { 0 };
@@ -174,7 +175,8 @@ static bool losses_right(const struct truth *truth, const struct scrape *scrape,
 		moved += (double)(truth->world->rows[i].request_bytes + truth->world->rows[i].response_bytes);
 	snprintf(why, size, "sonde_captured_bytes_total: expected below 1 %% of %.0f got %.0f", moved,
 		 now.captured - truth->before.captured);
-	/* The kernel copies the head and learns where the body ends from the answer to it: some calls may slip through. */
+	/* The kernel copies the head and learns where the body ends from the answer to it: some calls may slip through.
+	 */
 	return !(flags & CHECK_CAPTURED) || (now.captured > 0 && now.captured - truth->before.captured < moved / 100);
 }
 

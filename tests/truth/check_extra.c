@@ -15,11 +15,26 @@
 #define SUM_TOLERANCE 0.1
 
 static const char *const fact_texts[FACT_COUNT] = {
-	"EAGAIN on receiving", "EAGAIN on sending", "a short send", "a receive of one byte", "a send of one byte",
-	"a peek", "bytes thrown away", "bytes by sendfile", "bytes spliced in", "bytes spliced out",
-	"several messages in one recvmmsg", "several messages in one sendmmsg", "several responses in one send",
-	"a receive with MSG_WAITALL", "a head in several receives", "several heads in one receive", "a 100 response",
-	"another 1xx response", "a reset", "a zero-copy completion",
+	"EAGAIN on receiving",
+	"EAGAIN on sending",
+	"a short send",
+	"a receive of one byte",
+	"a send of one byte",
+	"a peek",
+	"bytes thrown away",
+	"bytes by sendfile",
+	"bytes spliced in",
+	"bytes spliced out",
+	"several messages in one recvmmsg",
+	"several messages in one sendmmsg",
+	"several responses in one send",
+	"a receive with MSG_WAITALL",
+	"a head in several receives",
+	"several heads in one receive",
+	"a 100 response",
+	"another 1xx response",
+	"a reset",
+	"a zero-copy completion",
 };
 
 static int compare_rows(const void *left, const void *right)
@@ -49,10 +64,10 @@ void describe_expected(struct world *world, char *text, size_t size)
 					 *row->error ? " " : "", row->error, (unsigned long long)row->count);
 	}
 	for (uint32_t i = 0; i < world->opaque_count && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s%s not understood (%s): %llu connections, %llu bytes",
-					 used ? "; " : "", world->opaque[i].role, world->opaque[i].reason,
-					 (unsigned long long)world->opaque[i].connections,
-					 (unsigned long long)world->opaque[i].bytes);
+		used += (size_t)snprintf(
+			text + used, size - used, "%s%s not understood (%s): %llu connections, %llu bytes",
+			used ? "; " : "", world->opaque[i].role, world->opaque[i].reason,
+			(unsigned long long)world->opaque[i].connections, (unsigned long long)world->opaque[i].bytes);
 }
 
 static size_t describe_reasons(const struct scrape *scrape, const char *name, char *text, size_t size)
@@ -85,8 +100,8 @@ void describe_seen(const struct scrape *scrape, const char *prefix, char *text, 
 
 		if (strcmp(sample->name, names[side]) || !sample_of(sample, prefix, value, sizeof(value)))
 			continue;
-		used += (size_t)snprintf(text + used, size - used, "%s%s %s", used ? "; " : "", value + strlen(prefix) + 1,
-					 side == SIDE_SERVER ? "served" : "called");
+		used += (size_t)snprintf(text + used, size - used, "%s%s %s", used ? "; " : "",
+					 value + strlen(prefix) + 1, side == SIDE_SERVER ? "served" : "called");
 		for (int k = 0; k < 3 && used < size; k++)
 			if (label_value(sample, labels[k], value, sizeof(value)) && *value)
 				used += (size_t)snprintf(text + used, size - used, " %s", value);
@@ -236,7 +251,8 @@ bool check_malformed(const struct truth *truth, const struct scrape *scrape, con
 	return reasons > 0;
 }
 
-static bool histogram_right(const struct own_histogram *own, const double *cumulative, double sum, char *why, size_t size)
+static bool histogram_right(const struct own_histogram *own, const double *cumulative, double sum, char *why,
+			    size_t size)
 {
 	uint64_t own_cumulative[BOUND_COUNT + 1];
 	uint64_t running = 0;

@@ -111,7 +111,8 @@ void scrape_done(struct scrape *scrape);
 /* The label's value, unescaped, into text: false (and "") when there is no such label. */
 bool label_value(const struct sample *sample, const char *label, char *text, size_t size);
 /* Sum over samples of this name whose label has this value; label NULL: all. ret_present may be NULL. */
-double scrape_sum(const struct scrape *scrape, const char *name, const char *label, const char *value, bool *ret_present);
+double scrape_sum(const struct scrape *scrape, const char *name, const char *label, const char *value,
+		  bool *ret_present);
 
 /* --- check.c, check_extra.c --- */
 
@@ -127,7 +128,8 @@ void describe_seen(const struct scrape *scrape, const char *prefix, char *text, 
 void service_name(char *text, size_t size, const struct truth_case *kase, enum family family, const char *role);
 /* Each false with text in `why`. */
 bool check_active(const struct scrape *scrape, const char *prefix, char *why, size_t size);
-bool check_malformed(const struct truth *truth, const struct scrape *scrape, const char *prefix, char *why, size_t size);
+bool check_malformed(const struct truth *truth, const struct scrape *scrape, const char *prefix, char *why,
+		     size_t size);
 bool check_opaque(const struct truth *truth, const struct scrape *scrape, const char *prefix, char *why, size_t size);
 bool check_latency(const struct truth *truth, const struct scrape *scrape, const char *prefix, char *why, size_t size);
 bool check_labels(const struct scrape *scrape, const char *prefix, enum family family, char *why, size_t size);

@@ -152,7 +152,8 @@ int channel_send(struct channel *channel, const void *data, size_t length, int f
 	const uint8_t *bytes = data;
 
 	while (length) {
-		size_t size = channel->io->send_size && channel->io->send_size < length ? channel->io->send_size : length;
+		size_t size = channel->io->send_size && channel->io->send_size < length ? channel->io->send_size :
+											  length;
 		ssize_t n;
 
 		if (sends_vectors(channel->io) && size > CHANNEL_BUFFER_BYTES)

@@ -50,17 +50,17 @@ struct io {
 	enum send_call send;
 	enum body_receive body_receive;
 	enum body_send body_send;
-	size_t receive_size;  /* of one call at most; 0: 64 KiB */
-	size_t send_size;     /* of one call at most; 0: all */
-	unsigned vectors;     /* entries of an I/O vector, some of them empty; 0: 3 */
-	bool peek;            /* MSG_PEEK of the same size before each receive */
-	bool nonblocking;     /* O_NONBLOCK: call, EAGAIN, poll, call */
-	bool more;            /* MSG_MORE on a head that a body follows */
-	bool cork;            /* TCP_CORK around a message */
-	bool one_send;        /* head and body in one send even when the body is large (up to 1 MiB) */
-	bool dup_each;        /* another descriptor for every message, the old one closed */
-	bool zerocopy;        /* MSG_ZEROCOPY; completions are read from the error queue */
-	int send_buffer;      /* SO_SNDBUF; 0: default */
+	size_t receive_size; /* of one call at most; 0: 64 KiB */
+	size_t send_size;    /* of one call at most; 0: all */
+	unsigned vectors;    /* entries of an I/O vector, some of them empty; 0: 3 */
+	bool peek;           /* MSG_PEEK of the same size before each receive */
+	bool nonblocking;    /* O_NONBLOCK: call, EAGAIN, poll, call */
+	bool more;           /* MSG_MORE on a head that a body follows */
+	bool cork;           /* TCP_CORK around a message */
+	bool one_send;       /* head and body in one send even when the body is large (up to 1 MiB) */
+	bool dup_each;       /* another descriptor for every message, the old one closed */
+	bool zerocopy;       /* MSG_ZEROCOPY; completions are read from the error queue */
+	int send_buffer;     /* SO_SNDBUF; 0: default */
 };
 
 /* What a workload must have met for the case to be what it says: counted where it happens. */
@@ -71,19 +71,19 @@ enum fact {
 	FACT_ONE_BYTE_RECEIVE,
 	FACT_ONE_BYTE_SEND,
 	FACT_PEEK,
-	FACT_DISCARD,     /* bytes discarded by MSG_TRUNC */
-	FACT_SENDFILE,    /* bytes */
-	FACT_SPLICE_IN,   /* bytes from a socket */
-	FACT_SPLICE_OUT,  /* bytes to a socket */
+	FACT_DISCARD,       /* bytes discarded by MSG_TRUNC */
+	FACT_SENDFILE,      /* bytes */
+	FACT_SPLICE_IN,     /* bytes from a socket */
+	FACT_SPLICE_OUT,    /* bytes to a socket */
 	FACT_MANY_RECEIVED, /* recvmmsg that returned more than one message */
 	FACT_MANY_SENT,
-	FACT_COALESCED,   /* sends with more than one response */
+	FACT_COALESCED, /* sends with more than one response */
 	FACT_WAITALL,
-	FACT_SPLIT_HEAD,  /* heads that came in more than one receive */
+	FACT_SPLIT_HEAD,     /* heads that came in more than one receive */
 	FACT_SHARED_RECEIVE, /* receives that held more than one head */
-	FACT_CONTINUE,    /* 100 responses seen by a client */
-	FACT_INTERIM,     /* other 1xx seen by a client */
-	FACT_RESET,       /* ECONNRESET or EPIPE met */
+	FACT_CONTINUE,       /* 100 responses seen by a client */
+	FACT_INTERIM,        /* other 1xx seen by a client */
+	FACT_RESET,          /* ECONNRESET or EPIPE met */
 	FACT_ZEROCOPY,
 	FACT_COUNT,
 };
@@ -102,9 +102,9 @@ struct channel {
 	uint64_t sent;
 	uint64_t received_ns; /* when the last receive returned */
 	uint32_t zerocopy_pending;
-	int pipe[2];       /* for splice; -1 until needed */
-	int file;          /* the body file for sendfile and splice; -1 until needed */
-	uint8_t *scatter;  /* where vectors land, with gaps between them; NULL when no call uses vectors */
+	int pipe[2];      /* for splice; -1 until needed */
+	int file;         /* the body file for sendfile and splice; -1 until needed */
+	uint8_t *scatter; /* where vectors land, with gaps between them; NULL when no call uses vectors */
 	uint8_t *buffer;
 };
 

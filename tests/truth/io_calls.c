@@ -186,7 +186,8 @@ static ssize_t send_many(struct channel *channel, const uint8_t *bytes, size_t s
 	for (size_t at = 0; at < size && count < MESSAGES; at += iov[count - 1].iov_len) {
 		size_t length = count + 1 == MESSAGES ? size - at : each;
 
-		iov[count] = (struct iovec){ (uint8_t *)(uintptr_t)bytes + at, length > size - at ? size - at : length };
+		iov[count] =
+			(struct iovec){ (uint8_t *)(uintptr_t)bytes + at, length > size - at ? size - at : length };
 		messages[count].msg_hdr.msg_iov = &iov[count];
 		messages[count].msg_hdr.msg_iovlen = 1;
 		count++;

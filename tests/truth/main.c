@@ -34,12 +34,12 @@ enum {
 };
 
 static const struct option long_options[] = {
-	{ "sonde", required_argument, NULL, OPTION_SONDE },     { "backend", required_argument, NULL, OPTION_BACKEND },
-	{ "case", required_argument, NULL, OPTION_CASE },       { "json", required_argument, NULL, OPTION_JSON },
-	{ "scale", required_argument, NULL, OPTION_SCALE },     { "slow", required_argument, NULL, OPTION_SLOW },
-	{ "sonde-arg", required_argument, NULL, OPTION_ARG },   { "log-level", required_argument, NULL, OPTION_LOG },
-	{ "list", no_argument, NULL, OPTION_LIST },             { "dry-run", no_argument, NULL, OPTION_DRY },
-	{ "host-wide", no_argument, NULL, OPTION_HOST },        { NULL, 0, NULL, 0 },
+	{ "sonde", required_argument, NULL, OPTION_SONDE },   { "backend", required_argument, NULL, OPTION_BACKEND },
+	{ "case", required_argument, NULL, OPTION_CASE },     { "json", required_argument, NULL, OPTION_JSON },
+	{ "scale", required_argument, NULL, OPTION_SCALE },   { "slow", required_argument, NULL, OPTION_SLOW },
+	{ "sonde-arg", required_argument, NULL, OPTION_ARG }, { "log-level", required_argument, NULL, OPTION_LOG },
+	{ "list", no_argument, NULL, OPTION_LIST },           { "dry-run", no_argument, NULL, OPTION_DRY },
+	{ "host-wide", no_argument, NULL, OPTION_HOST },      { NULL, 0, NULL, 0 },
 };
 
 static int usage(void)

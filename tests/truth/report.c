@@ -89,7 +89,8 @@ void report_add(struct report *report, const struct result *result)
 		report->failed++;
 		printf("not ok %zu - %s: %s\n", report->done, result->name, result->reason);
 	} else {
-		printf("ok %zu - %s%s%s\n", report->done, result->name, result->verdict == VERDICT_SKIP ? " # SKIP " : "",
+		printf("ok %zu - %s%s%s\n", report->done, result->name,
+		       result->verdict == VERDICT_SKIP ? " # SKIP " : "",
 		       result->verdict == VERDICT_SKIP ? result->reason : "");
 	}
 	if (report->options->dry_run)

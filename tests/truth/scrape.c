@@ -79,7 +79,8 @@ int http_get(uint16_t port, const char *path, unsigned deadline_ms, char **ret_b
 
 	if (fd < 0)
 		return fd;
-	n = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: text/plain\r\n\r\n", path);
+	n = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: text/plain\r\n\r\n",
+		     path);
 	if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
 		status = -EIO;
 	else
@@ -186,7 +187,8 @@ bool label_value(const struct sample *sample, const char *label, char *text, siz
 	return false;
 }
 
-double scrape_sum(const struct scrape *scrape, const char *name, const char *label, const char *value, bool *ret_present)
+double scrape_sum(const struct scrape *scrape, const char *name, const char *label, const char *value,
+		  bool *ret_present)
 {
 	double sum = 0;
 	bool present = false;

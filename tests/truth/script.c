@@ -17,8 +17,8 @@ struct player {
 	struct actor *self;
 	const struct script *script;
 	struct channel channel;
-	unsigned round;     /* connections before this one */
-	uint64_t marked;    /* bytes that had crossed at OP_MARK */
+	unsigned round;  /* connections before this one */
+	uint64_t marked; /* bytes that had crossed at OP_MARK */
 };
 
 static int play_receive(struct player *player, const struct step *step)
@@ -156,8 +156,8 @@ static int play(struct player *player, int fd, enum side side)
 		}
 		err = play_step(player, &steps[i]);
 		if (err < 0 && !player->script->tolerant)
-			world_fail(player->self->world, "%s: connection %u, step %d: %s", player->self->role, player->round,
-				   i, strerror(-err));
+			world_fail(player->self->world, "%s: connection %u, step %d: %s", player->self->role,
+				   player->round, i, strerror(-err));
 	}
 	if (player->script->tolerant)
 		err = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The plan-driven server: each request names its plan, the answer follows it. Threads accept and serve one connection at
- * a time. What it has handed to the kernel to the last byte it counts in the shared world.
+ * The plan-driven server: each request names its plan, the answer follows it. Threads accept and serve one connection
+ * at a time. What it has handed to the kernel to the last byte it counts in the shared world.
  */
 #include "wire.h"
 
@@ -63,7 +63,8 @@ static int send_apart(struct server *server, const struct plan *plan, uint64_t b
 	return err;
 }
 
-static int respond(struct server *server, const struct message *request, const struct plan *plan, uint64_t request_bytes)
+static int respond(struct server *server, const struct message *request, const struct plan *plan,
+		   uint64_t request_bytes)
 {
 	const struct load *load = &server->self->kase->load;
 	uint64_t bytes = scaled_bytes(server->self->world, plan->response_bytes);

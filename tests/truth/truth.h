@@ -92,9 +92,9 @@ struct world {
 	char failure[FAILURE_LENGTH];
 	struct sockaddr_storage address[2]; /* 0 of the server, 1 of the upstream behind a proxy */
 	socklen_t address_length[2];
-	double scale;          /* multiplies the counts and sizes of the big cases */
-	unsigned deadline_s;   /* of everything an actor waits for */
-	char directory[64];    /* for unix sockets */
+	double scale;        /* multiplies the counts and sizes of the big cases */
+	unsigned deadline_s; /* of everything an actor waits for */
+	char directory[64];  /* for unix sockets */
 	struct tally_row rows[TALLY_ROWS_MAX];
 	uint32_t row_count;
 	struct opaque_row opaque[OPAQUE_ROWS_MAX];
@@ -121,13 +121,13 @@ struct plan {
 	uint64_t response_bytes;
 	int status; /* 0: 200 */
 	bool version_10;
-	bool interim;                /* 102 and two 103 before the final response */
-	bool expect;                 /* Expect: 100-continue, and the server says 100 */
-	unsigned request_padding;    /* bytes of header fields added to the head */
+	bool interim;             /* 102 and two 103 before the final response */
+	bool expect;              /* Expect: 100-continue, and the server says 100 */
+	unsigned request_padding; /* bytes of header fields added to the head */
 	unsigned response_padding;
-	unsigned delay_us;           /* of the server, before it answers */
-	unsigned drip_us;            /* of the server, before each of five parts of the response's body */
-	unsigned think_us;           /* of the client, before this request, on a connection that is open */
+	unsigned delay_us; /* of the server, before it answers */
+	unsigned drip_us;  /* of the server, before each of five parts of the response's body */
+	unsigned think_us; /* of the client, before this request, on a connection that is open */
 };
 
 #define PLANS_MAX 8
@@ -160,13 +160,15 @@ struct actor_role {
 #define ROLES_MAX 5
 
 enum check_flags {
-	CHECK_LATENCY = 1U << 0,      /* bucket counts within one bucket of the workload's own */
-	CHECK_CAPTURED = 1U << 1,     /* bytes copied below 1 % of the bytes moved */
-	ALLOW_OUT_OF_STEP = 1U << 2,  /* malformed traffic: the counters may, and unless exact rows say it all, must move */
-	ALLOW_ONE_EXCHANGE = 1U << 3, /* malformed traffic: a server may have one exchange with the answer's status, or none */
-	OWN_AGENT = 1U << 4,          /* `run` starts and stops the agent itself */
-	CHECK_LABELS = 1U << 5,       /* the labels that do not vary are there and right */
-	ONE_SIDED = 1U << 7,          /* only one side has the exchanges, by the nature of the case */
+	CHECK_LATENCY = 1U << 0,  /* bucket counts within one bucket of the workload's own */
+	CHECK_CAPTURED = 1U << 1, /* bytes copied below 1 % of the bytes moved */
+	ALLOW_OUT_OF_STEP =
+		1U << 2, /* malformed traffic: the counters may, and unless exact rows say it all, must move */
+	ALLOW_ONE_EXCHANGE =
+		1U << 3,     /* malformed traffic: a server may have one exchange with the answer's status, or none */
+	OWN_AGENT = 1U << 4, /* `run` starts and stops the agent itself */
+	CHECK_LABELS = 1U << 5,         /* the labels that do not vary are there and right */
+	ONE_SIDED = 1U << 7,            /* only one side has the exchanges, by the nature of the case */
 	NEEDS_FUNCTION_HOOKS = 1U << 6, /* skipped by the tracepoint backend, which cannot see it by design */
 };
 
@@ -177,9 +179,9 @@ struct truth_case {
 	const char *description;
 	uint32_t families;
 	uint32_t flags;
-	uint32_t needs;            /* bits of enum fact: each must be above zero, or the workload did not do what it says */
-	struct load load;          /* used by the plan-driven actors */
-	const void *script;        /* used by the script actors */
+	uint32_t needs;     /* bits of enum fact: each must be above zero, or the workload did not do what it says */
+	struct load load;   /* used by the plan-driven actors */
+	const void *script; /* used by the script actors */
 	struct actor_role roles[ROLES_MAX]; /* empty: server and client by plan. The last one ends the case */
 	int (*run)(struct truth *truth, const struct truth_case *kase, enum family family); /* NULL: run_actors */
 };
@@ -264,7 +266,8 @@ int script_client_actor(struct actor *self);
 /* --- process.c --- */
 
 /* Starts one actor in the cgroup, re-executed, with its service name. pid or -errno. */
-pid_t actor_start(struct truth *truth, const struct truth_case *kase, enum family family, const struct actor_role *role);
+pid_t actor_start(struct truth *truth, const struct truth_case *kase, enum family family,
+		  const struct actor_role *role);
 /* Like it from inside an actor: the child is already in the cgroup. `service_role` names the service. */
 pid_t actor_spawn(struct actor *self, const char *role, const char *service_role);
 /* 0 when it ended with status 0 before the deadline. */

@@ -124,11 +124,13 @@ void wire_add_request(struct out *out, const struct load *load, uint32_t index, 
 	out_add(out, "\r\n");
 }
 
-void wire_add_response(struct out *out, const struct load *load, const struct plan *plan, uint64_t body_bytes, bool last)
+void wire_add_response(struct out *out, const struct load *load, const struct plan *plan, uint64_t body_bytes,
+		       bool last)
 {
 	if (plan->interim)
-		out_add(out, "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </s.css>; rel=preload\r\n\r\n"
-			     "HTTP/1.1 103 Early Hints\r\nContent-Length: 5000\r\n\r\n");
+		out_add(out,
+			"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </s.css>; rel=preload\r\n\r\n"
+			"HTTP/1.1 103 Early Hints\r\nContent-Length: 5000\r\n\r\n");
 	out_add(out, "HTTP/1.%d %d Some Reason\r\nServer: truth\r\n", plan->version_10 ? 0 : 1, plan_status(plan));
 	add_padding(out, plan->response_padding);
 	if (load->close_each || last)

@@ -37,7 +37,8 @@ int wire_read_body(struct channel *channel, const struct message *message, bool 
 
 /* Appends the head of request or response number `index` by its plan. */
 void wire_add_request(struct out *out, const struct load *load, uint32_t index, uint64_t body_bytes, bool last);
-void wire_add_response(struct out *out, const struct load *load, const struct plan *plan, uint64_t body_bytes, bool last);
+void wire_add_response(struct out *out, const struct load *load, const struct plan *plan, uint64_t body_bytes,
+		       bool last);
 /* Appends a whole body in its framing; small ones only. */
 void wire_add_body(struct out *out, enum framing framing, uint64_t body_bytes);
 /* Sends a body in its framing; drip_us before each of five parts. */

@@ -16,8 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-const double duration_bounds[BOUND_COUNT] = { 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
-					      0.5,   0.75, 1,     2.5,  5,     7.5, 10 };
+const double duration_bounds[BOUND_COUNT] = {
+	0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10
+};
 
 uint64_t clock_ns(void)
 {

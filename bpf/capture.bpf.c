@@ -34,7 +34,7 @@ int BPF_PROG(tcp_destroy, struct sock *sock)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *binary)
 {
-	on_exec(task, BPF_CORE_READ(binary, filename));
+	on_exec(BPF_CORE_READ(binary, filename));
 	return 0;
 }
 
@@ -170,7 +170,7 @@ SEC("kprobe/tcp_recvmsg")
 int BPF_KPROBE(tcp_recvmsg_call, struct sock *sock, struct msghdr *message, size_t size, int fourth, int fifth)
 {
 	return call_remember(sock, message, receive_has_nonblock ? fifth : fourth,
-			     kernel_read((struct tcp_sock *)sock, copied_seq));
+			     tcp_received_of(sock).copied);
 }
 
 SEC("kprobe/tcp_splice_read")
@@ -178,7 +178,7 @@ int BPF_KPROBE(tcp_splice_read_call, struct socket *socket)
 {
 	struct sock *sock = kernel_read(socket, sk);
 
-	return call_remember(sock, NULL, 0, kernel_read((struct tcp_sock *)sock, copied_seq));
+	return call_remember(sock, NULL, 0, tcp_received_of(sock).copied);
 }
 
 SEC("kprobe/tcp_cleanup_rbuf")

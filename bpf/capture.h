@@ -12,9 +12,11 @@
 
 #include "connection.h"
 #include "hint.h"
+#include "process.h"
 
-#define FIRST_STEPS 40 /* of copying the first chunk of a call: I/O vectors and parts together */
-#define REST_STEPS 96  /* of copying what follows */
+#define FIRST_STEPS 20 /* I/O vectors of a call that are copied at once; few have more */
+#define REST_STEPS 64  /* and how many, or chunks, at a time of what follows */
+#define REST_ROUNDS 18 /* together more than the 1,024 vectors that a call may have (UIO_MAXIOV) */
 #define BULK_BYTES 16384 /* a call that moves so much wakes user space: it may want to skip the rest */
 #define SCARCE_BYTES 512 /* captured of a call while the ring is scarce */
 
@@ -92,36 +94,36 @@ static __always_inline void capture_first(struct scratch *scratch)
 	struct capture *capture = &scratch->capture;
 
 	for (int step = 0; step < FIRST_STEPS && capture->want && capture->filled < CHUNK_BYTES; step++) {
-		int error = 0;
+		int error = transfer->base_left ? 0 : user_vector_next(transfer);
 
-		if (!transfer->base_left) {
-			error = user_vector_next(transfer);
-		} else if (capture->skip) {
+		if (!error && capture->skip) {
 			__u32 passed = smaller(capture->skip, transfer->base_left);
 
 			transfer->base += passed;
 			transfer->base_left -= passed;
 			capture->skip -= passed;
-		} else {
-			error = capture_part(scratch);
 		}
+		if (!error && transfer->base_left)
+			error = capture_part(scratch);
 		if (error)
 			capture->want = 0;
 	}
 }
 
-/* The chunks after the first: whole buffers mostly, so each takes a step or two. Not static, as above. */
+/* What follows the first chunk, or the first vectors. Negative when it cannot go on. Not static, as above. */
 __noinline int capture_rest(__u32 direction)
 {
 	struct scratch *scratch = scratch_of(direction);
 
 	if (!scratch)
-		return 0;
+		return -1;
 	for (int step = 0; step < REST_STEPS && scratch->capture.want; step++) {
 		if (scratch->capture.filled >= CHUNK_BYTES)
 			event_tell(scratch, scratch->event.captured_offset + CHUNK_BYTES);
-		if (scratch->transfer.base_left ? capture_part(scratch) : user_vector_next(&scratch->transfer))
-			return 0;
+		if (!scratch->transfer.base_left && user_vector_next(&scratch->transfer))
+			return -1;
+		if (scratch->transfer.base_left && capture_part(scratch))
+			return -1;
 	}
 	return 0;
 }
@@ -183,9 +185,12 @@ static __always_inline void transfer_tell(struct scratch *scratch, struct connec
 
 		if (message > transfer->length)
 			skip_body(key, connection, transfer->direction, positions.own + message);
-		if (!message)
-			capture_rest(transfer->direction);
+		if (message)
+			capture->want = 0;
 	}
+	for (int round = 0; round < REST_ROUNDS && capture->want; round++)
+		if (capture_rest(transfer->direction))
+			break;
 	if (transfer->length >= BULK_BYTES)
 		capture->waiting = ring_wakeup_bytes;
 	event_tell(scratch, transfer->length - capture->told);
@@ -270,8 +275,10 @@ __noinline int transfer_run(__u32 direction)
 		count_add(COUNT_SILENT_SEGMENTS, 1);
 		return 0;
 	}
-	if (!connection->announced)
+	if (!connection->announced) {
+		process_sighted(transfer->direction);
 		connection_announce(connection, transfer, positions.own, positions.other);
+	}
 	transfer_tell(scratch, &key, connection, positions, offset);
 	return 0;
 }

@@ -26,11 +26,32 @@ static __always_inline bool socket_is_stream(struct sock *sock, bool *ret_unix)
 	return (family == AF_INET || family == AF_INET6) && kernel_read(sock, sk_protocol) == IPPROTO_TCP;
 }
 
+/* How far the peer's bytes have come: received by the kernel, and read by the process. Its FIN has a sequence number too,
+ * which tcp_recvmsg takes with the last byte: it is left out (SOCK_DONE is set by a FIN and by nothing else). */
+struct tcp_received {
+	__u32 end;
+	__u32 copied;
+};
+
+static __always_inline struct tcp_received tcp_received_of(struct sock *sock)
+{
+	unsigned long flags = kernel_read(sock, __sk_common.skc_flags);
+	__u32 fin = flags >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1;
+	struct tcp_received received;
+
+	received.copied = kernel_read((struct tcp_sock *)sock, copied_seq);
+	if (!fin)
+		return (struct tcp_received){kernel_read((struct tcp_sock *)sock, rcv_nxt), received.copied};
+	received.end = kernel_read((struct tcp_sock *)sock, rcv_nxt) - 1;
+	if ((__s32)(received.copied - received.end) > 0)
+		received.copied = received.end;
+	return received;
+}
+
 static __always_inline struct stream_positions tcp_positions(const struct transfer *transfer)
 {
-	struct tcp_sock *tcp = (struct tcp_sock *)transfer->sock;
-	__u32 sent = kernel_read(tcp, write_seq);
-	__u32 received = kernel_read(tcp, copied_seq);
+	__u32 sent = kernel_read((struct tcp_sock *)transfer->sock, write_seq);
+	__u32 received = tcp_received_of(transfer->sock).copied;
 	struct stream_positions positions;
 
 	positions.own = (transfer->direction == FLOW_SEND ? sent : received) - transfer->length - transfer->after;
@@ -38,13 +59,14 @@ static __always_inline struct stream_positions tcp_positions(const struct transf
 	return positions;
 }
 
-/* Had no byte crossed, either way, before this transfer? The SYN may count as one acknowledged byte. */
+/* Had no byte crossed, either way, before this transfer? The SYN may count as one acknowledged byte, a FIN as one received. */
 static __always_inline bool tcp_from_start(struct sock *sock, const struct transfer *transfer)
 {
 	struct tcp_sock *tcp = (struct tcp_sock *)sock;
-	__u64 received = kernel_read(tcp, bytes_received) - (kernel_read(tcp, rcv_nxt) - kernel_read(tcp, copied_seq));
+	struct tcp_received positions = tcp_received_of(sock);
+	__u64 arrived = kernel_read(tcp, bytes_received) - (kernel_read(tcp, rcv_nxt) - positions.end);
+	__u64 received = arrived - (positions.end - positions.copied);
 	__u64 sent = kernel_read(tcp, bytes_acked) + (kernel_read(tcp, write_seq) - kernel_read(tcp, snd_una));
-
 	__u64 moved = (__u64)transfer->length + transfer->after;
 
 	if (transfer->direction == FLOW_SEND)

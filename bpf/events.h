@@ -18,6 +18,7 @@ enum event_type {
 	EVENT_EXEC,
 	EVENT_FORK,
 	EVENT_EXIT,
+	EVENT_SIGHT, /* an exec_event of a process that runs already */
 };
 
 /* Values equal enum direction of model/connection.h. */
@@ -102,7 +103,7 @@ _Static_assert(sizeof(struct end_event) == 56, "end_event");
 
 #define EXEC_FILENAME_BYTES 256
 #define EXEC_ARGUMENTS_BYTES 1024
-#define EXEC_ENVIRONMENT_BYTES 4096
+#define EXEC_ENVIRONMENT_BYTES 16384 /* Kubernetes alone puts in some kilobytes */
 
 /* Three runs of bytes follow: filename, arguments, environment. */
 struct exec_event {
@@ -157,16 +158,18 @@ enum connection_state {
 struct connection_value {
 	__u64 conn_id;
 	__u64 inode;
-	__u64 silent[2];     /* bytes that crossed while muted */
+	__u64 silent[2];        /* bytes that crossed while muted */
 	__u32 unix_position[2];
+	__u32 end_position[2];  /* when TCP_CLOSE was reached: what may still be read lies before receive_end */
+	__u32 receive_end;
 	__u8 state;
-	__u8 announced;      /* the open event got out */
+	__u8 announced;         /* the open event got out */
 	__u8 family_unix;
 	__u8 end_reason;
-	__u8 fin_sent;       /* when it reached TCP_CLOSE: its sequence numbers count the FIN */
-	__u8 reserved[3];
+	__u8 closed;            /* TCP_CLOSE was reached */
+	__u8 reserved[7];
 };
-_Static_assert(sizeof(struct connection_value) == 48, "connection_value");
+_Static_assert(sizeof(struct connection_value) == 64, "connection_value");
 
 /* What user space asks of one connection. A map of its own, so that the two sides never write one value. */
 struct request_value {
@@ -185,6 +188,7 @@ enum verdict {
 	VERDICT_EXE = 4,
 	VERDICT_EXE_PENDING = 8,    /* user space has not decided yet: captured, but dropped unless it decides for it */
 	VERDICT_CGROUP_KNOWN = 16, /* VERDICT_CGROUP has been computed */
+	VERDICT_TOLD = 32,         /* user space has been told who the process is */
 };
 
 #define SELECT_CGROUPS_MAX 16

@@ -13,7 +13,7 @@
 
 #include "capture.h"
 
-#define WALK_BACK_STEPS 32 /* I/O vectors of one call that are walked back over */
+#define WALK_BACK_STEPS 256 /* I/O vectors of one call that are walked back over */
 #define MESSAGE_WAITALL 0x100
 
 const volatile bool receive_has_nonblock = false;
@@ -63,7 +63,7 @@ static __always_inline void walk_back(struct transfer *transfer, __u64 vector, _
 			transfer->base = (__u64)current.iov_base + offset - missing;
 			transfer->base_left = smaller(current.iov_len - (offset - missing), 0x7fffffffUL);
 			transfer->vector = vector + sizeof(current);
-			transfer->vector_left = WALK_BACK_STEPS;
+			transfer->vector_left = step;
 			return;
 		}
 		missing -= offset;
@@ -183,7 +183,7 @@ static __always_inline void on_tcp_copied(struct sock *sock)
 	if (!found || found->sock != sock)
 		return;
 	call = *found;
-	copied = kernel_read((struct tcp_sock *)sock, copied_seq) - call.copied_seq;
+	copied = tcp_received_of(sock).copied - call.copied_seq;
 	if (!copied)
 		return;
 	found->copied_seq += copied;

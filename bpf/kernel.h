@@ -18,7 +18,6 @@
 #define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
-#define SHUTDOWN_RECEIVE 1 /* RCV_SHUTDOWN of include/net/sock.h */
 #define S_IFMT 00170000
 #define S_IFSOCK 0140000
 #define ERROR_PIPE 32

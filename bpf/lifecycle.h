@@ -24,61 +24,72 @@ static __always_inline __u8 tcp_end_reason(struct sock *sock, int old_state)
 	return END_REASON_NORMAL;
 }
 
-/* One past the last byte the peer sent, its FIN left out. */
-static __always_inline __u32 tcp_receive_end(struct tcp_sock *tcp)
-{
-	__u32 end = BPF_CORE_READ(tcp, rcv_nxt);
-
-	if (BPF_CORE_READ((struct sock *)tcp, sk_shutdown) & SHUTDOWN_RECEIVE)
-		end -= 1;
-	return end;
-}
-
 static __always_inline bool tcp_fin_sent(int state)
 {
 	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK ||
 	       state == TCP_TIME_WAIT;
 }
 
-static __always_inline void tcp_end_positions(struct tcp_sock *tcp, bool fin_sent, struct end_event *end)
+static __always_inline void tcp_end_positions(struct sock *sock, int old_state, struct end_event *end)
 {
-	__u32 received_end = tcp_receive_end(tcp);
-	__u32 copied = BPF_CORE_READ(tcp, copied_seq);
-
-	if ((__s32)(copied - received_end) > 0)
-		copied = received_end;
-	end->position[FLOW_RECEIVE] = copied;
-	end->position[FLOW_SEND] = BPF_CORE_READ(tcp, write_seq) - (fin_sent ? 1 : 0);
+	end->position[FLOW_RECEIVE] = tcp_received_of(sock).copied;
+	end->position[FLOW_SEND] =
+		kernel_read((struct tcp_sock *)sock, write_seq) - (tcp_fin_sent(old_state) ? 1 : 0);
 	end->positions_known = 1;
+}
+
+/* Kept, because tcp_disconnect, which an abort goes through, draws new sequence numbers before the socket is destroyed. */
+static __always_inline void on_tcp_closed(struct sock *sock, struct connection_value *connection, int old_state,
+					  struct end_event *end)
+{
+	connection->closed = 1;
+	connection->end_reason = tcp_end_reason(sock, old_state);
+	connection->end_position[FLOW_RECEIVE] = end->position[FLOW_RECEIVE];
+	connection->end_position[FLOW_SEND] = end->position[FLOW_SEND];
+	connection->receive_end = tcp_received_of(sock).end;
+	end->position[FLOW_RECEIVE] = connection->receive_end;
+	end_tell(connection, end, END_KIND_RECEIVE);
+}
+
+/* The last of a connection. What has been read since TCP_CLOSE has moved copied_seq, up to receive_end at most. */
+static __always_inline void on_tcp_gone(struct connection_key *key, struct connection_value *connection,
+					struct end_event *end)
+{
+	__u32 copied = end->position[FLOW_RECEIVE];
+
+	if (connection->closed) {
+		end->position[FLOW_RECEIVE] = connection->end_position[FLOW_RECEIVE];
+		end->position[FLOW_SEND] = connection->end_position[FLOW_SEND];
+		if ((__s32)(copied - connection->end_position[FLOW_RECEIVE]) > 0 &&
+		    (__s32)(copied - connection->receive_end) <= 0)
+			end->position[FLOW_RECEIVE] = copied;
+	}
+	connection_close(key, connection, end);
 }
 
 static __always_inline void on_tcp_state(struct sock *sock, int old_state, int new_state)
 {
 	struct connection_key key = {.sock = (__u64)sock};
 	struct connection_value *connection = bpf_map_lookup_elem(&connections, &key);
-	struct tcp_sock *tcp = (struct tcp_sock *)sock;
 	struct end_event end = {};
 
 	if (!connection)
 		return;
-	tcp_end_positions(tcp, tcp_fin_sent(old_state), &end);
+	tcp_end_positions(sock, old_state, &end);
 	switch (new_state) {
 	case TCP_FIN_WAIT1:
 	case TCP_LAST_ACK:
 		end_tell(connection, &end, END_KIND_SEND);
 		return;
 	case TCP_CLOSE_WAIT:
-		end.position[FLOW_RECEIVE] = tcp_receive_end(tcp);
+		end.position[FLOW_RECEIVE] = tcp_received_of(sock).end;
 		end_tell(connection, &end, END_KIND_RECEIVE);
 		return;
 	case TCP_CLOSE:
-		connection->end_reason = tcp_end_reason(sock, old_state);
-		connection->fin_sent = tcp_fin_sent(old_state);
-		end.position[FLOW_RECEIVE] = tcp_receive_end(tcp);
-		end_tell(connection, &end, END_KIND_RECEIVE);
+		on_tcp_closed(sock, connection, old_state, &end);
 		return;
 	case TCP_SYN_SENT: /* disconnected, and connected anew */
-		connection_close(&key, connection, &end);
+		on_tcp_gone(&key, connection, &end);
 		return;
 	}
 }
@@ -91,6 +102,6 @@ static __always_inline void on_tcp_destroy(struct sock *sock)
 
 	if (!connection)
 		return;
-	tcp_end_positions((struct tcp_sock *)sock, connection->fin_sent, &end);
-	connection_close(&key, connection, &end);
+	tcp_end_positions(sock, TCP_CLOSE, &end);
+	on_tcp_gone(&key, connection, &end);
 }

@@ -9,12 +9,20 @@
 
 struct exec_scratch {
 	struct exec_event event;
-	__u8 text[2 * (EXEC_FILENAME_BYTES + EXEC_ARGUMENTS_BYTES + EXEC_ENVIRONMENT_BYTES)];
+	__u8 text[2 * EXEC_ARGUMENTS_BYTES + EXEC_ENVIRONMENT_BYTES];
+};
+
+/* One per program that may be preempted by another one on its CPU. */
+enum exec_slot {
+	EXEC_SLOT_RECEIVE = FLOW_RECEIVE,
+	EXEC_SLOT_SEND = FLOW_SEND,
+	EXEC_SLOT_EXEC,
+	EXEC_SLOTS,
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, EXEC_SLOTS);
 	__type(key, __u32);
 	__type(value, struct exec_scratch);
 } exec_scratches SEC(".maps");
@@ -29,12 +37,13 @@ static __always_inline __u32 copy_range(__u8 *target, __u64 start, __u64 end, __
 	return length;
 }
 
-static __always_inline void exec_tell(struct exec_scratch *scratch, struct task_struct *task, const char *filename)
+static __always_inline void exec_tell(struct exec_scratch *scratch, __u32 type, const char *filename)
 {
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	struct exec_event *event = &scratch->event;
+	long length = filename ? bpf_probe_read_kernel_str(scratch->text, EXEC_FILENAME_BYTES, filename) : 0;
 	__u32 at;
-	long length = bpf_probe_read_kernel_str(scratch->text, EXEC_FILENAME_BYTES, filename);
 
 	event->filename_length = length > 0 && length <= EXEC_FILENAME_BYTES ? length - 1 : 0;
 	at = event->filename_length & (EXEC_FILENAME_BYTES - 1);
@@ -46,7 +55,7 @@ static __always_inline void exec_tell(struct exec_scratch *scratch, struct task_
 					       BPF_CORE_READ(mm, env_end), EXEC_ENVIRONMENT_BYTES);
 	at += event->environment_length;
 	at &= 2 * EXEC_ENVIRONMENT_BYTES - 1;
-	event->header.type = EVENT_EXEC;
+	event->header.type = type;
 	event->header.length = sizeof(*event) + at;
 	event->time_ns = bpf_ktime_get_ns();
 	event->tgid = bpf_get_current_pid_tgid() >> 32;
@@ -54,49 +63,72 @@ static __always_inline void exec_tell(struct exec_scratch *scratch, struct task_
 	ring_put(scratch, sizeof(*event) + at, verdict_required & VERDICT_EXE ? ring_wakeup_bytes : 0);
 }
 
-static __always_inline void on_exec(struct task_struct *task, const char *filename)
+static __always_inline void verdict_put(__u32 tgid, __u8 verdict)
+{
+	if (bpf_map_update_elem(&processes, &tgid, &verdict, BPF_ANY))
+		count_add(LOST_PROCESSES_FULL, 1);
+}
+
+/* The current process moves its first bytes: who is it? Processes that were executed or forked since the agent came have
+ * been told. Not static: the verifier looks at it once. */
+__noinline int process_sighted(__u32 slot)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u8 *known = bpf_map_lookup_elem(&processes, &tgid);
 	struct exec_scratch *scratch;
-	__u32 zero = 0;
 
+	if (known && *known & VERDICT_TOLD)
+		return 0;
+	verdict_put(tgid, (known ? *known : 0) | VERDICT_TOLD);
+	scratch = bpf_map_lookup_elem(&exec_scratches, &slot);
+	if (scratch)
+		exec_tell(scratch, EVENT_SIGHT, NULL);
+	return 0;
+}
+
+static __always_inline void on_exec(const char *filename)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 slot = EXEC_SLOT_EXEC;
+	struct exec_scratch *scratch;
+	__u8 verdict = VERDICT_TOLD;
+
+	if (tgid == agent_tgid)
+		return;
 	if (verdict_required) {
 		__u8 *known = bpf_map_lookup_elem(&processes, &tgid);
-		__u8 verdict = known ? *known & VERDICT_PID : 0;
 
+		verdict |= known ? *known & VERDICT_PID : 0;
 		if (verdict_required & VERDICT_EXE)
 			verdict |= VERDICT_EXE_PENDING;
 		if (!verdict_passes(verdict_learn(tgid, verdict)))
 			return;
+	} else {
+		verdict_put(tgid, verdict);
 	}
-	if (tgid == agent_tgid)
-		return;
-	scratch = bpf_map_lookup_elem(&exec_scratches, &zero);
+	scratch = bpf_map_lookup_elem(&exec_scratches, &slot);
 	if (scratch)
-		exec_tell(scratch, task, filename);
+		exec_tell(scratch, EVENT_EXEC, filename);
 }
 
 static __always_inline void on_fork(struct task_struct *parent, struct task_struct *child)
 {
 	struct process_event event = {};
 	__u32 child_tgid = BPF_CORE_READ(child, tgid);
+	__u8 *verdict;
+	bool selected;
 
 	if (child_tgid != (__u32)BPF_CORE_READ(child, pid))
 		return; /* a thread */
 	event.parent_tgid = BPF_CORE_READ(parent, tgid);
-	if (event.parent_tgid == agent_tgid)
+	selected = process_selected(event.parent_tgid);
+	verdict = bpf_map_lookup_elem(&processes, &event.parent_tgid);
+	/* The child's cgroup may be another one (CLONE_INTO_CGROUP): it is looked at when the child makes a call. A child is
+	 * known by its parent, once that is told. */
+	if (verdict && *verdict & ~(VERDICT_CGROUP | VERDICT_CGROUP_KNOWN))
+		verdict_put(child_tgid, *verdict & ~(VERDICT_CGROUP | VERDICT_CGROUP_KNOWN));
+	if (!selected)
 		return;
-	if (verdict_required) {
-		bool selected = process_selected(event.parent_tgid);
-		__u8 *verdict = bpf_map_lookup_elem(&processes, &event.parent_tgid);
-		__u8 inherited = verdict ? *verdict & ~(VERDICT_CGROUP | VERDICT_CGROUP_KNOWN) : 0;
-
-		/* The child's cgroup may be another one (CLONE_INTO_CGROUP): it is looked at when the child makes a call. */
-		if (inherited && bpf_map_update_elem(&processes, &child_tgid, &inherited, BPF_ANY))
-			count_add(LOST_PROCESSES_FULL, 1);
-		if (!selected)
-			return;
-	}
 	event.header.type = EVENT_FORK;
 	event.header.length = sizeof(event);
 	event.time_ns = bpf_ktime_get_ns();
@@ -107,21 +139,18 @@ static __always_inline void on_fork(struct task_struct *parent, struct task_stru
 static __always_inline void on_exit(struct task_struct *task)
 {
 	struct process_event event = {};
+	__u8 *verdict;
+	bool passes;
 
 	/* live counts the threads that have not begun to exit; the last one has taken itself off before this tracepoint. */
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return;
 	event.tgid = BPF_CORE_READ(task, tgid);
-	if (verdict_required) {
-		__u8 *verdict = bpf_map_lookup_elem(&processes, &event.tgid);
-		bool passes = verdict && verdict_passes(*verdict);
-
-		if (verdict)
-			bpf_map_delete_elem(&processes, &event.tgid);
-		if (!passes)
-			return;
-	}
-	if (event.tgid == agent_tgid)
+	verdict = bpf_map_lookup_elem(&processes, &event.tgid);
+	passes = !verdict_required || (verdict && verdict_passes(*verdict));
+	if (verdict)
+		bpf_map_delete_elem(&processes, &event.tgid);
+	if (!passes || event.tgid == agent_tgid)
 		return;
 	event.header.type = EVENT_EXIT;
 	event.header.length = sizeof(event);

@@ -28,10 +28,9 @@ static void on_end(void *ctx, const struct connection_end *end)
 	stream_on_end(agent->streams, end);
 }
 
-static void on_exec(void *ctx, const struct process_exec *exec)
+static struct identity_exec identity_exec_of(const struct process_exec *exec)
 {
-	struct agent *agent = ctx;
-	struct identity_exec known = {
+	return (struct identity_exec){
 		.tgid = exec->tgid,
 		.time_ns = exec->time_ns,
 		.filename = exec->filename,
@@ -40,6 +39,20 @@ static void on_exec(void *ctx, const struct process_exec *exec)
 		.environment = exec->environment,
 		.environment_length = exec->environment_length,
 	};
+}
+
+static void on_sight(void *ctx, const struct process_exec *exec)
+{
+	struct agent *agent = ctx;
+	struct identity_exec known = identity_exec_of(exec);
+
+	identity_on_sight(agent->identity, &known);
+}
+
+static void on_exec(void *ctx, const struct process_exec *exec)
+{
+	struct agent *agent = ctx;
+	struct identity_exec known = identity_exec_of(exec);
 
 	identity_on_exec(agent->identity, &known);
 	agent_select_exec(agent, exec->tgid, exec->filename);
@@ -69,6 +82,7 @@ struct capture_sink agent_sink(struct agent *agent)
 		.segment = on_segment,
 		.end = on_end,
 		.exec = on_exec,
+		.sight = on_sight,
 		.fork = on_fork,
 		.exit = on_exit_of,
 	};

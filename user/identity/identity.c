@@ -125,6 +125,12 @@ void identity_on_exec(struct identity *identity, const struct identity_exec *exe
 		records_bury(&identity->records, record, dead_ns);
 }
 
+void identity_on_sight(struct identity *identity, const struct identity_exec *exec)
+{
+	if (!records_find(&identity->records, exec->tgid))
+		(void)learn(identity, exec->tgid, exec, exec->time_ns);
+}
+
 void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t child_tgid, uint64_t time_ns)
 {
 	struct record *parent, *child;

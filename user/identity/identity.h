@@ -44,6 +44,8 @@ MUST_CHECK int identity_new(const struct identity_config *config, struct identit
 void identity_free(struct identity *identity);
 
 void identity_on_exec(struct identity *identity, const struct identity_exec *exec);
+/* The same facts of a process that ran before the agent: taken when nothing is known of it. */
+void identity_on_sight(struct identity *identity, const struct identity_exec *exec);
 void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t child_tgid, uint64_t time_ns);
 void identity_on_exit(struct identity *identity, uint32_t tgid, uint64_t time_ns);
 /* Lets the long dead go. */

@@ -23,6 +23,8 @@ struct capture_sink {
 	void (*segment)(void *ctx, const struct segment *segment);
 	void (*end)(void *ctx, const struct connection_end *end);
 	void (*exec)(void *ctx, const struct process_exec *exec);
+	/* A process that ran before the agent moves its first bytes. */
+	void (*sight)(void *ctx, const struct process_exec *exec);
 	void (*fork)(void *ctx, const struct process_fork *fork);
 	void (*exit)(void *ctx, const struct process_exit *exit);
 };

@@ -120,7 +120,10 @@ static int decode_exec(const uint8_t *record, size_t length, const struct captur
 		.environment = text + event->arguments_length,
 		.environment_length = event->environment_length,
 	};
-	sink->exec(sink->ctx, &exec);
+	if (event->header.type == EVENT_SIGHT)
+		sink->sight(sink->ctx, &exec);
+	else
+		sink->exec(sink->ctx, &exec);
 	return 0;
 }
 
@@ -153,6 +156,7 @@ int decode_event(const uint8_t *record, size_t length, const struct capture_sink
 	case EVENT_END:
 		return decode_end(record, header->length, sink);
 	case EVENT_EXEC:
+	case EVENT_SIGHT:
 		return decode_exec(record, header->length, sink);
 	case EVENT_FORK:
 	case EVENT_EXIT:

@@ -25,6 +25,7 @@ struct known_socket {
 	uint64_t conn_id;
 	uint64_t sock;
 	uint64_t inode; /* 0: TCP, whose end the kernel tells */
+	bool gone;
 };
 
 struct capture {

@@ -19,7 +19,7 @@ struct ring {
 	uint8_t *straight; /* a wrapped record's copy; owned */
 };
 
-#define RING_RECORD_MAX 16384
+#define RING_RECORD_MAX 32768
 
 /* `fd` is the map's; it stays the caller's. */
 MUST_CHECK int ring_open(struct ring *ring, int fd, size_t size);

@@ -135,7 +135,7 @@ static bool socket_is_alive(struct capture *capture, const struct known_socket *
 	return options.retval != 0;
 }
 
-static void socket_found_gone(struct capture *capture, struct known_socket *known, uint64_t now_ns)
+static void socket_tell_gone(struct capture *capture, struct known_socket *known, uint64_t now_ns)
 {
 	int map = bpf_map__fd(capture->bpf->maps.connections);
 	int requests = bpf_map__fd(capture->bpf->maps.requests);
@@ -153,13 +153,38 @@ static void socket_found_gone(struct capture *capture, struct known_socket *know
 		if (!bpf_map_delete_elem(requests, &key))
 			__atomic_fetch_sub(&capture->bpf->bss->request_count, 1, __ATOMIC_RELAXED);
 	}
-	socket_forget(capture, known);
 	capture->sink.end(capture->sink.ctx, &end);
+}
+
+struct sweep {
+	struct capture *capture;
+	uint64_t now_ns;
+};
+
+static bool drop_gone(struct hash_node *node, void *ctx)
+{
+	struct known_socket *known = hash_entry(node, struct known_socket, node);
+	struct sweep *sweep = ctx;
+
+	if (!known->gone)
+		return false;
+	socket_tell_gone(sweep->capture, known, sweep->now_ns);
+	free(known);
+	return true;
+}
+
+static void sweep_gone(struct capture *capture, uint64_t now_ns)
+{
+	struct sweep sweep = { capture, now_ns };
+
+	hash_table_remove_if(&capture->sockets, drop_gone, &sweep);
+	capture->sweep_next = NULL;
 }
 
 void capture_sweep(struct capture *capture, uint64_t now_ns)
 {
 	struct hash_node *node = capture->sweep_next;
+	bool gone = false;
 
 	if (capture->backend != BACKEND_TRACEPOINT || now_ns - capture->sweep_ns < SWEEP_INTERVAL_NS)
 		return;
@@ -171,7 +196,12 @@ void capture_sweep(struct capture *capture, uint64_t now_ns)
 
 		node = hash_table_next(&capture->sockets, node);
 		capture->sweep_next = node;
-		if (known->inode && !socket_is_alive(capture, known))
-			socket_found_gone(capture, known, now_ns);
+		known->gone = known->inode && !socket_is_alive(capture, known);
+		gone |= known->gone;
 	}
+	if (!gone)
+		return;
+	/* What these sockets moved last is in the ring by now: it goes first. */
+	capture_drain(capture);
+	sweep_gone(capture, now_ns);
 }

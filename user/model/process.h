@@ -11,7 +11,7 @@
 struct process_exec {
 	uint32_t tgid;
 	uint64_t time_ns;
-	const char *filename;    /* as given to execve, NUL-terminated, maybe cut */
+	const char *filename;    /* as given to execve, NUL-terminated, maybe cut; "" when it ran before the agent */
 	const char *arguments;   /* NUL-separated, maybe cut */
 	size_t arguments_length;
 	const char *environment; /* NUL-separated, maybe cut; may hold secrets: never kept whole */

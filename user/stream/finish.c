@@ -158,6 +158,9 @@ void connection_end(struct stream_table *table, struct connection *conn, const s
 	if (conn->closing)
 		return;
 	if (end->kind != END_CLOSED) {
+		/* A reset is not an end of stream: what can still be read is read, then the socket closes. */
+		if (end->reason != END_NORMAL)
+			return;
 		if (!(conn->lanes[direction].detour & LANE_ENDED))
 			know_end(&conn->lanes[direction], end, direction);
 		(void)order_settle(table, conn, direction);

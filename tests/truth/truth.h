@@ -141,7 +141,7 @@ struct load {
 	bool coalesce;        /* the server answers a pipelined batch in one send */
 	bool close_each;      /* Connection: close, the server closes */
 	bool other_thread;    /* the server answers from another thread than the one that read */
-	bool scaled;          /* connections or requests follow --scale; body sizes of a MiB and more always do */
+	bool scaled;          /* connections or requests follow --scale; body sizes of 16 MiB and more always do */
 	struct io server;
 	struct io client;
 	struct plan plans[PLANS_MAX];
@@ -233,7 +233,7 @@ uint64_t clock_ns(void);
 void sleep_us(uint64_t us);
 /* n, or n times the scale when `scaled`, at least 1. */
 uint64_t scaled_count(const struct world *world, uint64_t n, bool scaled);
-/* Bodies of a MiB and more follow the scale. */
+/* Bodies of 16 MiB and more follow the scale. */
 uint64_t scaled_bytes(const struct world *world, uint64_t bytes);
 
 /* --- transport.c --- */

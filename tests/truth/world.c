@@ -16,6 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Bodies from here on are there for their size, and follow --scale. */
+#define LARGE_BODY_BYTES (16U << 20)
+
 const double duration_bounds[BOUND_COUNT] = {
 	0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10
 };
@@ -248,5 +251,5 @@ uint64_t scaled_count(const struct world *world, uint64_t n, bool scaled)
 
 uint64_t scaled_bytes(const struct world *world, uint64_t bytes)
 {
-	return bytes >= 1U << 20 ? (uint64_t)((double)bytes * world->scale) : bytes;
+	return bytes >= LARGE_BODY_BYTES ? (uint64_t)((double)bytes * world->scale) : bytes;
 }

@@ -111,7 +111,7 @@ BPF_CFLAGS := -target bpf -mcpu=$(BPF_CPU) -O2 -g -std=gnu11 -Wall -Wextra -Werr
 	-Wno-unused-parameter \
 	-D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I$(B) $(filter -I%,$(LIB_CFLAGS)) -MMD -MP
 
-.PHONY: all setup run test test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check bench fuzz \
+.PHONY: all setup run test test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check bench fuzz \
 	install uninstall clean help build-tests fuzzers format FORCE
 
 all: $(SONDE)
@@ -208,13 +208,13 @@ setup:
 	@scripts/setup.sh build test vm
 
 run:
-	@scripts/run.sh
+	@scripts/run.sh $(ARGS)
 
 test:
 	@scripts/setup.sh build test vm
 	@scripts/test.py all
 
-test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels: test-%:
+test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels: test-%:
 	@scripts/test.py $*
 
 check:
@@ -244,11 +244,11 @@ clean:
 	rm -rf $(B)
 
 help:
-	@echo 'sudo make run        install what is missing, build, start the agent'
+	@echo 'sudo make run        install what is missing, build, start the agent (ARGS=FLAGS)'
 	@echo 'sudo make test       install what is missing, build, run every test'
 	@echo 'make                 build $(B)/sonde'
 	@echo 'sudo make setup      install what building and testing need'
-	@echo 'make test-LAYER      one layer: unit golden fuzz bpf truth e2e kernels'
+	@echo 'make test-LAYER      one layer: canary unit golden fuzz bpf truth e2e kernels'
 	@echo 'make check           format, layers, lengths, licences, clang-tidy, cppcheck'
 	@echo 'make format          let clang-format write'
 	@echo 'make fuzz            every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# `sudo make run`: installs what is missing, builds, becomes the agent with its defaults. Arguments in SONDE_ARGS.
+# `sudo make run`: installs what is missing, builds, becomes the agent with its defaults. Arguments are the agent's: make run ARGS="--log.level=debug".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,5 +15,4 @@ make --no-print-directory all
 if [ -n "${SUDO_UID:-}" ]; then
     chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" build
 fi
-# shellcheck disable=SC2086
-exec build/sonde run ${SONDE_ARGS:-}
+exec build/sonde run "$@"

@@ -8,8 +8,8 @@
 #include <string.h>
 
 const struct truth_case *const case_tables[] = {
-	cases_load, cases_framing, cases_calls,   cases_life,    cases_restart, cases_abort,
-	cases_size, cases_hops,    cases_foreign, cases_latency, NULL,
+	cases_load,  cases_open, cases_framing, cases_calls,   cases_life,    cases_restart,
+	cases_abort, cases_size, cases_hops,    cases_foreign, cases_latency, NULL,
 };
 
 const struct truth_case *case_find(const char *name)

@@ -126,5 +126,9 @@ const struct truth_case cases_calls[] = {
 	  .description = "bodies sent with MSG_ZEROCOPY",
 	  .needs = NEEDS(FACT_ZEROCOPY),
 	  KNOBS(TCP, .send = SEND_SEND, .zerocopy = true) },
+	{ .name = "io-uring",
+	  .description = "receives and sends through io_uring",
+	  .flags = NEEDS_FUNCTION_HOOKS | NEEDS_URING,
+	  KNOBS(EVERY, .receive = RECEIVE_URING, .send = SEND_URING) },
 	{ 0 },
 };

@@ -71,19 +71,6 @@ static int early_client(struct actor *self)
 	return err < 0 ? world_fail(self->world, "%s: %s", self->role, strerror(-err)) : 0;
 }
 
-/* The server counts after its last send has returned: perhaps later than the client, who has all by then. */
-static int await_agreement(const struct world *world)
-{
-	uint64_t deadline = clock_ns() + world->deadline_s * 1000000000ULL;
-
-	while (tally_count(world, SIDE_SERVER, NULL) != tally_count(world, SIDE_CLIENT, NULL)) {
-		if (clock_ns() > deadline)
-			return -ETIMEDOUT;
-		sleep_us(500);
-	}
-	return 0;
-}
-
 /* Starts the agent when the workload says that it is under way; what came before is forgotten. */
 static int run_with_late_agent(struct truth *truth, const struct truth_case *kase, enum family family)
 {

@@ -67,6 +67,7 @@ struct result {
 	char got[TEXT_LENGTH];
 	char reason[TEXT_LENGTH]; /* of failure or skip */
 	double seconds;
+	char backend[16]; /* in use; "" when no agent was asked */
 };
 
 struct report;
@@ -75,6 +76,7 @@ struct truth {
 	struct options options;
 	struct world *world;
 	int world_fd;
+	char backend[16]; /* the one that the agent says it uses; "" before the first agent */
 	char cgroup[256]; /* directory; "" when host-wide */
 	struct sonde sonde;
 	int agent_number; /* the cases' number that the running agent was started for */

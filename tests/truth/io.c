@@ -54,6 +54,8 @@ void channel_done(struct channel *channel)
 {
 	free(channel->buffer);
 	free(channel->scatter);
+	uring_free(channel->uring);
+	channel->uring = NULL;
 	channel->buffer = NULL;
 	channel->scatter = NULL;
 	if (channel->fd >= 0)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct world;
+struct uring;
 
 enum receive_call {
 	RECEIVE_READ,
@@ -19,6 +20,7 @@ enum receive_call {
 	RECEIVE_RECVFROM, /* with an address buffer */
 	RECEIVE_RECVMSG,
 	RECEIVE_RECVMMSG,
+	RECEIVE_URING,
 };
 
 enum send_call {
@@ -29,6 +31,7 @@ enum send_call {
 	SEND_SENDTO, /* with an address, where the family takes one */
 	SEND_SENDMSG,
 	SEND_SENDMMSG,
+	SEND_URING,
 };
 
 /* For bodies only; heads always go through the calls above. */
@@ -106,6 +109,7 @@ struct channel {
 	int file;         /* the body file for sendfile and splice; -1 until needed */
 	uint8_t *scatter; /* where vectors land, with gaps between them; NULL when no call uses vectors */
 	uint8_t *buffer;
+	struct uring *uring; /* NULL until needed */
 };
 
 /* Takes the descriptor over. -ENOMEM closes it. */
@@ -132,6 +136,11 @@ void body_pattern(uint8_t *bytes, size_t length, uint64_t offset);
 /* --- io_calls.c --- one system call each; bytes or -errno. */
 ssize_t call_receive(struct channel *channel, uint8_t *bytes, size_t size);
 ssize_t call_send(struct channel *channel, const uint8_t *bytes, size_t size, int flags);
+/* --- io_uring.c --- */
+ssize_t call_uring(struct channel *channel, bool send, const uint8_t *bytes, size_t size);
+void uring_free(struct uring *uring);
+/* Some hosts forbid it. */
+bool uring_supported(void);
 /* --- io_body.c --- */
 int body_send_file(struct channel *channel, uint64_t length);
 int body_receive_direct(struct channel *channel, uint64_t length);

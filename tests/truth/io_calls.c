@@ -142,6 +142,8 @@ ssize_t call_receive(struct channel *channel, uint8_t *bytes, size_t size)
 	case RECEIVE_RECVFROM:
 		n = recvfrom(channel->fd, bytes, size, 0, (struct sockaddr *)&from, &from_length);
 		break;
+	case RECEIVE_URING:
+		return call_uring(channel, false, bytes, size);
 	case RECEIVE_RECVMMSG:
 		return receive_many(channel, bytes, size);
 	default:
@@ -235,6 +237,8 @@ ssize_t call_send(struct channel *channel, const uint8_t *bytes, size_t size, in
 	case SEND_SENDTO:
 		n = send_to(channel, bytes, size, flags);
 		break;
+	case SEND_URING:
+		return call_uring(channel, true, bytes, size);
 	case SEND_SENDMMSG:
 		return send_many(channel, bytes, size, flags);
 	default:

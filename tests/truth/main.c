@@ -168,6 +168,9 @@ static void prepare_agent(struct truth *truth, const struct truth_case *kase)
 		return;
 	}
 	losses_read(&scrape, &truth->before);
+	for (size_t i = 0; i < scrape.count; i++)
+		if (!strcmp(scrape.samples[i].name, "sonde_backend_info"))
+			label_value(&scrape.samples[i], "backend", truth->backend, sizeof(truth->backend));
 	scrape_done(&scrape);
 }
 
@@ -181,10 +184,13 @@ static void run_test(struct truth *truth, const struct truth_case *kase, enum fa
 	truth->result = &result;
 	world_reset(truth->world);
 	memset(truth->world->address_length, 0, sizeof(truth->world->address_length));
-	if (kase->flags & NEEDS_FUNCTION_HOOKS && !strcmp(truth->options.backend, "tracepoint"))
-		result_skip(&result, "system call hooks do not see it, by design");
+	if (kase->flags & NEEDS_URING && !uring_supported())
+		result_skip(&result, "io_uring is not available on this host");
 	else
 		prepare_agent(truth, kase);
+	if (result.verdict == VERDICT_PASS && kase->flags & NEEDS_FUNCTION_HOOKS &&
+	    !strcmp(truth->backend, "tracepoint"))
+		result_skip(&result, "hooks of system calls do not see it, by design");
 	if (result.verdict == VERDICT_PASS) {
 		if (kase->run)
 			kase->run(truth, kase, family);
@@ -193,6 +199,7 @@ static void run_test(struct truth *truth, const struct truth_case *kase, enum fa
 		if (check_witness(truth, kase) && !truth->options.dry_run && !(kase->flags & OWN_AGENT))
 			check_case(truth, kase, family);
 	}
+	snprintf(result.backend, sizeof(result.backend), "%s", truth->backend);
 	result.seconds = (double)(clock_ns() - start) / 1e9;
 	report_add(truth->report, &result);
 	truth->result = NULL;

@@ -140,6 +140,18 @@ int actor_main(int argc, char **argv)
 	return 2;
 }
 
+int await_agreement(const struct world *world)
+{
+	uint64_t deadline = clock_ns() + world->deadline_s * 1000000000ULL;
+
+	while (tally_count(world, SIDE_SERVER, NULL) != tally_count(world, SIDE_CLIENT, NULL)) {
+		if (clock_ns() > deadline)
+			return -ETIMEDOUT;
+		sleep_us(500);
+	}
+	return 0;
+}
+
 int start_actors(struct truth *truth, const struct truth_case *kase, enum family family, pid_t *pids)
 {
 	const struct actor_role *roles = case_roles(kase);

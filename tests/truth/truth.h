@@ -169,6 +169,7 @@ enum check_flags {
 	OWN_AGENT = 1U << 4, /* `run` starts and stops the agent itself */
 	CHECK_LABELS = 1U << 5,         /* the labels that do not vary are there and right */
 	ONE_SIDED = 1U << 7,            /* only one side has the exchanges, by the nature of the case */
+	NEEDS_URING = 1U << 8,          /* skipped where io_uring is forbidden */
 	NEEDS_FUNCTION_HOOKS = 1U << 6, /* skipped by the tracepoint backend, which cannot see it by design */
 };
 
@@ -280,12 +281,14 @@ int run_actors(struct truth *truth, const struct truth_case *kase, enum family f
 /* The same in two halves, with time between them. pids has ROLES_MAX entries. */
 int start_actors(struct truth *truth, const struct truth_case *kase, enum family family, pid_t *pids);
 int finish_actors(struct truth *truth, pid_t *pids);
+/* The server counts after its last send has returned, which may be later than the client: waits until they agree. */
+int await_agreement(const struct world *world);
 const struct actor_role *case_roles(const struct truth_case *kase);
 
 /* --- cases_*.c --- */
 
-extern const struct truth_case cases_load[], cases_framing[], cases_calls[], cases_life[], cases_restart[],
-	cases_abort[], cases_size[], cases_hops[], cases_foreign[], cases_latency[];
+extern const struct truth_case cases_load[], cases_open[], cases_framing[], cases_calls[], cases_life[],
+	cases_restart[], cases_abort[], cases_size[], cases_hops[], cases_foreign[], cases_latency[];
 /* Every table, NULL-terminated. */
 extern const struct truth_case *const case_tables[];
 const struct truth_case *case_find(const char *name);

@@ -3,7 +3,7 @@
 #
 # Runs in a VM whose clock counts instructions: the ping-pong alone, then under the agent with each backend, for both
 # selections: the server's cgroup, and everything (then each exchange is seen twice, by server and by client).
-# Prints one line for each: BACKEND SELECTION INSTRUCTIONS-PER-REQUEST COUNTED EXPECTED LOST AGENT-INSTRUCTIONS
+# Prints one line for each: BACKEND SELECTION INSTRUCTIONS-PER-REQUEST COUNTED EXPECTED LOST AGENT-INSTRUCTIONS WHY
 
 # The agent takes SONDE_* variables for flags.
 unset SONDE_VM
@@ -14,6 +14,12 @@ mkdir -p /sys/fs/cgroup/bench
 metric() {
     wget -q -O - "http://127.0.0.1:$port/metrics" | awk -v name="$1" -v pattern="${2:-}" \
         'index($0, name) == 1 && $0 ~ pattern { sum += $NF } END { printf "%d", sum }'
+}
+
+# Why events were lost or streams fell out of step: REASON=COUNT,...
+reasons() {
+    wget -q -O - "http://127.0.0.1:$port/metrics" |
+        awk -F '[ "]' '/^sonde_(events_lost|stream_out_of_step)_total/ && $NF > 0 { printf "%s=%d,", $2, $NF }'
 }
 
 pingpong() {
@@ -57,7 +63,7 @@ with_agent() {
     settled
     echo "$backend $selection $(echo "$result" | field ns_per_request)" \
         "$(metric http_server_request_duration_seconds_count 'service_name="pingpong"')" \
-        "$(echo "$result" | field requests) $(metric sonde_events_lost_total) $((after - before))"
+        "$(echo "$result" | field requests) $(metric sonde_events_lost_total) $((after - before)) $(reasons)"
     kill $agent
     wait $agent 2>/dev/null
 }

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 
@@ -129,13 +130,20 @@ def bpf_cost(setting):
 
 def profile(setting, path):
     """Where agent and nginx spend their time at saturation: two reports by perf, by sampling the CPU clock."""
-    with running_agent(setting) as agent:
-        data = os.path.join(setting.directory, "perf.data")
-        recorder = subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-g", "-o", data, "-p",
+    data = os.path.join(setting.directory, "perf.data")
+
+    def sampled(setting):
+        recorder = subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "4999", "-g", "-o", data, "-p",
                                      f"{agent.pid},{setting.nginx.worker}"], stderr=subprocess.DEVNULL)
-        one_run(setting, saturate, agent)
-        recorder.send_signal(2)
+        result = saturate(setting)
+        recorder.send_signal(signal.SIGINT)
         recorder.wait(host.DEADLINE)
+        return result
+
+    with running_agent(setting) as agent:
+        one_run(setting, sampled, agent)
     with open(path, "w", encoding="utf-8") as file:
-        subprocess.run(["perf", "report", "-i", data, "--stdio", "--no-children", "-g", "none", "--sort", "comm,symbol",
-                        "--percent-limit", "0.3"], stdout=file, stderr=subprocess.DEVNULL, check=True)
+        for name in ("sonde", "nginx"):
+            subprocess.run(["perf", "report", "-i", data, "--stdio", "--no-children", "-g", "none", "--comms", name,
+                            "--percentage", "relative", "--sort", "dso,symbol", "--percent-limit", "0.5"],
+                           stdout=file, stderr=subprocess.DEVNULL, check=True)

@@ -152,6 +152,7 @@ static void list_test(struct truth *truth, const struct truth_case *kase, enum f
 static void prepare_agent(struct truth *truth, const struct truth_case *kase)
 {
 	struct scrape scrape;
+	int err;
 	bool stale = kase->flags & OWN_AGENT || truth->agent_number != kase->number || !sonde_alive(truth);
 
 	if (truth->options.dry_run)
@@ -163,8 +164,9 @@ static void prepare_agent(struct truth *truth, const struct truth_case *kase)
 	if (stale && sonde_start(truth) < 0)
 		return;
 	truth->agent_number = kase->number;
-	if (scrape_new(truth->sonde.port, &scrape) < 0) {
-		result_fail(truth->result, "cannot scrape sonde");
+	err = scrape_new(truth->sonde.port, &scrape);
+	if (err < 0) {
+		result_fail(truth->result, "cannot scrape sonde: %s", strerror(-err));
 		return;
 	}
 	losses_read(&scrape, &truth->before);

@@ -29,7 +29,7 @@ static void http1_state_free(void *opaque)
 	free(state);
 }
 
-static void begin_message(struct http1_feed *feed)
+void http1_begin_message(struct http1_feed *feed)
 {
 	struct http1_flow *flow = feed->flow;
 
@@ -39,7 +39,7 @@ static void begin_message(struct http1_feed *feed)
 	flow->head_bytes = 0;
 	flow->left = 0;
 	flow->first_ns = feed->chunk->time_ns;
-	flow->first_position = feed->chunk->position + (uint32_t)feed->at;
+	flow->first_offset = flow->offset + feed->at;
 	flow->first_peer_position = feed->chunk->peer_position;
 	flow->tgid = feed->chunk->tgid;
 	flow->tid = feed->chunk->tid;
@@ -78,7 +78,7 @@ static enum proto_status start_request(struct http1_feed *feed)
 		feed->sink->losses->out_of_step[STEP_PIPELINE_FULL]++;
 		return PROTO_LOST;
 	}
-	begin_message(feed);
+	http1_begin_message(feed);
 	return PROTO_OK;
 }
 
@@ -91,79 +91,17 @@ static enum proto_status start_response(struct http1_feed *feed)
 		return PROTO_LOST;
 	if (!http1_pair(feed))
 		return PROTO_WAIT;
-	begin_message(feed);
+	http1_begin_message(feed);
 	return PROTO_OK;
 }
 
-static enum proto_status take_bytes(struct http1_feed *feed);
-
-static enum http_method line_method(const struct http1_line_store *line)
-{
-	return http1_method(line->front, http1_method_length(line->front, line->front_length));
-}
-
-/* Feeds bytes that were held back to find out what they are. They turned out to be a body, and what follows it. */
-static enum proto_status replay(struct http1_feed *feed, struct http1_line_store *held)
-{
-	struct proto_chunk chunk = *feed->chunk;
-	struct http1_feed again = *feed;
-	enum proto_status status = PROTO_OK;
-
-	chunk.data = (const uint8_t *)held->front;
-	chunk.length = held->front_length;
-	chunk.position = feed->flow->first_position;
-	again.chunk = &chunk;
-	again.at = 0;
-	while (status == PROTO_OK && again.at < chunk.length)
-		status = take_bytes(&again);
-	free(held);
-	return status;
-}
-
-/* See http1_message.c: a body that was announced with Expect, or the next request instead. */
-static enum proto_status take_expected(struct http1_feed *feed)
-{
-	struct http1_flow *flow = feed->flow;
-	const struct proto_chunk *chunk = feed->chunk;
-	enum proto_detect answer = DETECT_MORE;
-
-	if (!chunk->data)
-		return PROTO_LOST;
-	if (!flow->line) {
-		uint64_t left = flow->left;
-
-		begin_message(feed);
-		flow->phase = PHASE_EXPECTED;
-		flow->left = left;
-	}
-	while (feed->at < chunk->length && answer == DETECT_MORE) {
-		if (!http1_line_keep(flow, chunk->data + feed->at, 1))
-			return PROTO_LOST;
-		feed->at++;
-		answer = http1_detect((const uint8_t *)flow->line->front, flow->line->front_length);
-	}
-	if (answer == DETECT_MORE)
-		return PROTO_OK;
-	/* Text that happens to look like an unknown method is taken for the body that was announced. */
-	if (answer == DETECT_REQUEST && line_method(flow->line) != HTTP_METHOD_OTHER) {
-		/* The last byte may be the line's end: it is read with what follows. */
-		flow->line->front_length--;
-		feed->at--;
-		flow->left = 0;
-		flow->phase = PHASE_FIRST_LINE;
-		return PROTO_OK;
-	}
-	flow->phase = flow->resume;
-	return replay(feed, STEAL_POINTER(flow->line));
-}
-
-static enum proto_status take_bytes(struct http1_feed *feed)
+enum proto_status http1_take_bytes(struct http1_feed *feed)
 {
 	switch (feed->flow->phase) {
 	case PHASE_START:
 		return feed->which == FLOW_REQUEST ? start_request(feed) : start_response(feed);
 	case PHASE_EXPECTED:
-		return take_expected(feed);
+		return http1_take_expected(feed);
 	case PHASE_TUNNEL_EARLY:
 		feed->at = feed->chunk->length;
 		return PROTO_OK;
@@ -177,6 +115,15 @@ static enum proto_status take_bytes(struct http1_feed *feed)
 	return feed->flow->phase <= PHASE_FIELDS ? http1_take_head(feed) : http1_take_body(feed);
 }
 
+/* Also after bytes that were not fed. The first offset is not 0, which is none. */
+static void find_offset(struct http1_flow *flow, uint32_t position)
+{
+	if (flow->offset == 0)
+		flow->offset = 1ull << 32 | position;
+	else
+		flow->offset += (uint32_t)(position - (uint32_t)flow->offset);
+}
+
 static enum proto_status http1_feed(void *opaque, const struct proto_sink *sink, enum proto_flow which,
 				    const struct proto_chunk *chunk, size_t *consumed)
 {
@@ -185,15 +132,15 @@ static enum proto_status http1_feed(void *opaque, const struct proto_sink *sink,
 	enum proto_status status = PROTO_OK;
 
 	*consumed = 0;
+	find_offset(feed.flow, chunk->position);
 	if (state->opaque)
 		return PROTO_OPAQUE;
 	if (feed.flow->phase == PHASE_DEAD || state->flow[FLOW_RESPONSE].phase == PHASE_DEAD)
 		return PROTO_MALFORMED;
 	while (status == PROTO_OK && feed.at < chunk->length)
-		status = take_bytes(&feed);
+		status = http1_take_bytes(&feed);
 	*consumed = feed.at;
-	feed.flow->next_position = chunk->position + (uint32_t)feed.at;
-	feed.flow->fed = true;
+	feed.flow->offset += feed.at;
 	if (status == PROTO_MALFORMED && !(which == FLOW_RESPONSE && state->flow[FLOW_REQUEST].phase == PHASE_DEAD &&
 					   feed.flow->phase == PHASE_START))
 		http1_malformed(&feed);
@@ -208,17 +155,16 @@ static void http1_end(void *opaque, const struct proto_sink *sink, enum proto_fl
 	flow->ended = true;
 	if (flow->phase != PHASE_UNTIL_CLOSE)
 		return;
-	/* RFC 9112 section 6.3 item 8. The last byte's time is the response's end, not the close's. */
-	if (flow->has_request)
+	/* RFC 9112 section 6.3 item 8. The response's end is its last byte's time, if that is known. */
+	if (flow->has_request && !flow->tail_missing)
 		time_ns = http1_request_at(state, 0)->response_last_ns;
 	http1_message_done(state, sink, which, time_ns);
 }
 
-static enum exchange_error error_of(struct http1_state *state, const struct http1_request *request, bool responding,
+static enum exchange_error error_of(const struct http1_request *request, bool responding,
 				    enum connection_end_reason reason)
 {
-	if (request->flags & REQUEST_RESPONDED ||
-	    (responding && state->flow[FLOW_RESPONSE].phase == PHASE_UNTIL_CLOSE && reason == END_NORMAL))
+	if (request->flags & REQUEST_RESPONDED)
 		return EXCHANGE_COMPLETE;
 	if (reason == END_RESET)
 		return EXCHANGE_CONNECTION_RESET;
@@ -242,39 +188,55 @@ static void open_partial(struct http1_state *state, const struct proto_sink *sin
 	    http1_detect((const uint8_t *)line->front, line->front_length) == DETECT_NO ||
 	    http1_open(&feed, &request) != 0)
 		return;
-	request->method = line_method(line);
+	request->method = http1_line_method(line);
+}
+
+/* A byte of a final response was seen. */
+static bool is_responding(struct http1_state *state)
+{
+	const struct http1_flow *response = &state->flow[FLOW_RESPONSE];
+	struct http1_request *request;
+
+	if (!response->has_request)
+		return false;
+	request = http1_request_at(state, 0);
+	if (request->flags & REQUEST_RESPONDING)
+		return true;
+	/* Its first line is not whole, or it is an interim response: that is no response yet. */
+	if (response->status != 0)
+		return false;
+	request->response_first_ns = response->first_ns;
+	request->response_position = (uint32_t)response->first_offset;
+	return true;
 }
 
 static void http1_close(void *opaque, const struct proto_sink *sink, enum connection_end_reason reason,
 			uint64_t time_ns)
 {
 	struct http1_state *state = opaque;
-	struct http1_flow *response = &state->flow[FLOW_RESPONSE];
-	bool responding = response->has_request;
+	struct http1_flow *requests = &state->flow[FLOW_REQUEST];
+	struct http1_flow *responses = &state->flow[FLOW_RESPONSE];
+	bool responding;
 
-	if (responding && response->phase <= PHASE_FIELDS &&
-	    !(http1_request_at(state, 0)->flags & REQUEST_RESPONDING)) {
-		/* Its first line is not whole, or it is an interim response: that is no response yet. */
-		responding = response->status == 0;
-		if (responding)
-			http1_request_at(state, 0)->response_first_ns = response->first_ns;
-	}
+	if (reason == END_NORMAL && responses->phase == PHASE_UNTIL_CLOSE)
+		http1_end(state, sink, FLOW_RESPONSE, time_ns);
+	responding = is_responding(state);
 	open_partial(state, sink);
-	for (bool first = true; state->open > 0; first = false) {
+	while (state->open > 0) {
 		struct http1_request *request = http1_request_at(state, 0);
-		bool under_way = first && responding;
 
-		if (state->adrift && state->settled == 0 && !under_way && !(request->flags & REQUEST_RESPONDED)) {
+		if (state->adrift && state->settled == 0 && !responding && !(request->flags & REQUEST_RESPONDED)) {
 			http1_give_up(request, sink);
 			http1_drop_first(state, sink);
-			continue;
+		} else {
+			http1_tell_first(state, sink, error_of(request, responding, reason), time_ns);
 		}
-		http1_tell_first(state, sink, error_of(state, request, under_way, reason), time_ns);
+		responding = false;
 	}
-	state->flow[FLOW_REQUEST].has_request = response->has_request = false;
-	state->flow[FLOW_REQUEST].phase = response->phase = PHASE_START;
-	http1_line_drop(&state->flow[FLOW_REQUEST]);
-	http1_line_drop(response);
+	requests->has_request = responses->has_request = false;
+	requests->phase = responses->phase = PHASE_START;
+	http1_line_drop(requests);
+	http1_line_drop(responses);
 }
 
 static void http1_lost(void *opaque, const struct proto_sink *sink, enum proto_flow which)

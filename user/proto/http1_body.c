@@ -80,6 +80,10 @@ static enum proto_status begin_request_body(struct http1_feed *feed)
 	http1_request_head_done(feed);
 	if (!begin_framed(feed))
 		http1_message_done(feed->state, feed->sink, FLOW_REQUEST, feed->chunk->time_ns);
+	if (flow->flags & HEAD_EXPECT && flow->phase != PHASE_START) {
+		flow->resume = flow->phase;
+		flow->phase = PHASE_EXPECTED;
+	}
 	return PROTO_OK;
 }
 
@@ -117,6 +121,32 @@ enum proto_status http1_begin_body(struct http1_feed *feed)
 	return feed->which == FLOW_REQUEST ? begin_request_body(feed) : begin_response_body(feed);
 }
 
+static void count_content(struct http1_feed *feed, struct http1_request *request, size_t length)
+{
+	uint64_t time_ns = feed->chunk->time_ns;
+
+	if (feed->which == FLOW_REQUEST) {
+		request->request_body_bytes += length;
+		request->request_last_ns = feed->chunk->missing ? request->request_last_ns : time_ns;
+	} else {
+		request->response_body_bytes += length;
+		request->response_last_ns = feed->chunk->missing ? request->response_last_ns : time_ns;
+	}
+}
+
+/* The last byte of a body of known length. When the call that moved it was lost, so is its moment: a response's makes
+ * the duration, which must not be guessed. */
+static void end_content(struct http1_feed *feed, struct http1_request *request)
+{
+	uint64_t time_ns = feed->chunk->time_ns;
+
+	if (feed->chunk->missing && request && feed->which == FLOW_RESPONSE)
+		http1_give_up(request, feed->sink);
+	else if (feed->chunk->missing && request)
+		time_ns = request->request_last_ns;
+	http1_message_done(feed->state, feed->sink, feed->which, time_ns);
+}
+
 /* Body bytes, seen or not. */
 static void take_content(struct http1_feed *feed)
 {
@@ -128,16 +158,13 @@ static void take_content(struct http1_feed *feed)
 		length = (size_t)flow->left;
 	feed->at += length;
 	flow->left -= length;
-	if (request && feed->which == FLOW_REQUEST) {
-		request->request_body_bytes += length;
-	} else if (request) {
-		request->response_body_bytes += length;
-		request->response_last_ns = feed->chunk->time_ns;
-	}
+	flow->tail_missing = feed->chunk->missing;
+	if (request)
+		count_content(feed, request, length);
 	if (flow->left > 0)
 		ask_to_skip(feed);
 	else if (flow->phase == PHASE_LENGTH)
-		http1_message_done(feed->state, feed->sink, feed->which, feed->chunk->time_ns);
+		end_content(feed, request);
 	else
 		flow->phase = PHASE_CHUNK_END;
 }

@@ -22,8 +22,8 @@
 #define HTTP1_LINE_TAIL 16
 
 enum http1_phase {
-	PHASE_START,    /* between messages */
-	PHASE_EXPECTED, /* the final response came before a body that was announced by Expect: body or a new request */
+	PHASE_START,      /* between messages */
+	PHASE_EXPECTED,   /* before a body that waits for a 100 (Continue), and may never come */
 	PHASE_FIRST_LINE, /* inside a request or status line */
 	PHASE_FIELDS,     /* after it, up to the empty line */
 	PHASE_LENGTH,     /* a body of `left` bytes more */
@@ -80,8 +80,8 @@ struct http1_flow {
 	uint16_t status;
 	bool line_has_bytes; /* PHASE_TRAILERS: the line is not empty; PHASE_CHUNK_SIZE: there was a digit */
 	bool maybe_empty;    /* a body may not be there although the head announces it */
+	bool tail_missing;   /* the last bytes of the body were lost */
 	bool ended;
-	bool fed;         /* next_position is known */
 	bool has_request; /* the message at hand belongs to an open request: the last one, or for a response the first
 			   */
 	uint32_t head_bytes;           /* of this head, chunk line or trailer section so far */
@@ -90,11 +90,13 @@ struct http1_flow {
 	struct http1_line_store *line; /* owned; NULL unless a line is split */
 	/* The first byte of the message at hand. */
 	uint64_t first_ns;
-	uint32_t first_position;
+	uint64_t first_offset;
 	uint32_t first_peer_position;
 	uint32_t tgid;
 	uint32_t tid;
-	uint32_t next_position; /* one past the last byte taken */
+	/* One past the last byte taken; 0 when none was fed yet. Positions unwrapped: the low 32 bits are the position.
+	 */
+	uint64_t offset;
 };
 
 enum http1_request_flag {
@@ -116,7 +118,8 @@ struct http1_request {
 	uint16_t status;
 	uint32_t tgid;
 	uint32_t tid;
-	uint32_t request_position;
+	uint64_t request_offset;
+	uint32_t peer_position; /* of the response flow, when the request began to move; 0 not known */
 	uint32_t response_position;
 	uint64_t request_first_ns;
 	uint64_t request_last_ns;
@@ -165,6 +168,9 @@ enum http_method http1_method(const char *token, size_t length);
 /* Length of the method token at the begin of a line, when what follows it is SP; else 0. */
 size_t http1_method_length(const char *line, size_t length);
 
+/* Begins a message with the next byte of the chunk. */
+void http1_begin_message(struct http1_feed *feed);
+
 /* http1_line.c: start lines, without their line end. A line longer than HTTP1_LINE_FRONT may lack its middle: what is
  * told of it depends on the first HTTP1_LINE_FRONT and the last HTTP1_LINE_TAIL bytes only. LOST: no memory. */
 enum proto_status http1_request_line(struct http1_feed *feed, const char *line, size_t length);
@@ -179,6 +185,14 @@ enum proto_status http1_take_head(struct http1_feed *feed);
 /* Adds bytes to the split line. False: no memory. */
 bool http1_line_keep(struct http1_flow *flow, const uint8_t *bytes, size_t length);
 void http1_line_drop(struct http1_flow *flow);
+
+/* http1.c: takes bytes by the flow's phase. OK may leave bytes. */
+enum proto_status http1_take_bytes(struct http1_feed *feed);
+
+/* http1_expect.c: takes bytes in PHASE_EXPECTED. */
+enum proto_status http1_take_expected(struct http1_feed *feed);
+/* The method of a split line; HTTP_METHOD_OTHER also when it is not whole. */
+enum http_method http1_line_method(const struct http1_line_store *line);
 
 /* http1_body.c: a head is complete: the phase for what follows it, by RFC 9112 section 6.3. */
 enum proto_status http1_begin_body(struct http1_feed *feed);

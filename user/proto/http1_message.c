@@ -34,7 +34,8 @@ int http1_open(struct http1_feed *feed, struct http1_request **ret_request)
 	state->last_peer_position = flow->first_peer_position;
 	request->tgid = flow->tgid;
 	request->tid = flow->tid;
-	request->request_position = flow->first_position;
+	request->request_offset = flow->first_offset;
+	request->peer_position = flow->first_peer_position;
 	request->request_first_ns = flow->first_ns;
 	flow->has_request = true;
 	*ret_request = request;
@@ -56,7 +57,7 @@ void http1_response_line(struct http1_feed *feed)
 	request->flags |= REQUEST_RESPONDING;
 	request->status = flow->status;
 	request->response_first_ns = flow->first_ns;
-	request->response_position = flow->first_position;
+	request->response_position = (uint32_t)flow->first_offset;
 }
 
 void http1_request_head_done(struct http1_feed *feed)
@@ -64,6 +65,7 @@ void http1_request_head_done(struct http1_feed *feed)
 	struct http1_request *request = http1_current(feed);
 
 	request->flags |= REQUEST_HEAD_DONE;
+	request->request_last_ns = feed->chunk->time_ns;
 	if (feed->flow->flags & HEAD_EXPECT)
 		request->flags |= REQUEST_EXPECT;
 	feed->state->tunnel_pending = request->method == HTTP_METHOD_CONNECT || feed->flow->flags & HEAD_UPGRADE;
@@ -114,20 +116,13 @@ static void request_done(struct http1_state *state, const struct proto_sink *sin
 		http1_tell_first(state, sink, EXCHANGE_COMPLETE, 0);
 }
 
-/*
- * A final response came while the body still waited for a 100 (Continue). A client may send it all the same, or go on
- * with another request: RFC 9110 section 10.1.1. The next bytes tell.
- */
+/* A final response came while the body still waited for a 100 (Continue): see http1_expect.c. */
 static bool body_never_began(struct http1_state *state, const struct http1_request *request)
 {
 	struct http1_flow *flow = &state->flow[FLOW_REQUEST];
 
-	if (!(request->flags & REQUEST_EXPECT) || request->request_body_bytes > 0)
+	if (!(request->flags & REQUEST_EXPECT) || flow->phase != PHASE_EXPECTED)
 		return false;
-	if (flow->phase != PHASE_LENGTH && (flow->phase != PHASE_CHUNK_SIZE || flow->head_bytes > 0))
-		return false;
-	flow->resume = flow->phase;
-	flow->phase = PHASE_EXPECTED;
 	flow->has_request = false;
 	return true;
 }

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which request does a response answer? In step: the first open one (RFC 9112 section 9.3.2), unless the response
- * was on its way before that request was: then its own request was never seen, and it is alone.
- *
- * After a loss nobody can count. Two facts are left. Of a request and of a response the kernel tells how far the
- * OTHER direction had come when the first byte moved (peer_position; else times must do). And without pipelining a
- * response answers the newest request that moved before it. So while adrift a response is paired with that newest
- * request, the ones before it are given up, and the flows are in step again, but only when pipelining is out of the
- * question:  - response bytes were lost: no request of this connection was ever pipelined (`pipelined`);  - request
- * bytes were lost, or positions are not known: a whole response was seen after the loss, and the request
- *    was sent after that (`need_sync`, `sync_ns`). It costs one exchange more, and leaves no doubt about requests that
- *    lay in the gap.
- * What this cannot see: a client whose only pipelined requests lay in the gap, and that then sends one more between
- * their responses. Requests before a gap in the requests stay in step (`settled`): their responses come in order.
+ * was on its way before that request was: then its own request was never seen, and it is alone. After a loss nobody
+ * can count. What is left: without pipelining, a response answers the newest request that moved before it, and
+ * begins where the responses stood when that request began to move. The kernel tells both, for each direction how
+ * far the OTHER one had come (peer_position; else times must do for the first). So while adrift a response is
+ * paired only if both hold, the requests before it are given up, and the flows are in step again. When pipelining
+ * is not out of the question (requests were lost, or the connection was seen to pipeline, or positions are not
+ * known), also a whole response must have gone by after the loss and before the request (`need_sync`, `sync_ns`):
+ * it costs one exchange more, and leaves no doubt about requests that lay in the gap. Not seen is a client whose
+ * only pipelined requests lay in the gap, and that then sends one more between their responses. Requests before a
+ * gap in the requests stay in step (`settled`): their responses come in order.
  */
 #include <string.h>
 
@@ -28,23 +26,28 @@ static void drift(struct http1_state *state, bool need_sync)
 	state->sync_ns = 0;
 }
 
+/* How far the requests had come when this response began to move, if that is known. */
+static uint64_t request_offset_then(const struct http1_feed *feed)
+{
+	uint64_t fed = feed->state->flow[FLOW_REQUEST].offset;
+
+	return fed + (uint64_t)(int64_t)(int32_t)(feed->chunk->peer_position - (uint32_t)fed);
+}
+
 /* No byte of a request moved before this response that was not fed yet. */
 static bool no_request_on_the_way(const struct http1_feed *feed)
 {
-	const struct http1_flow *requests = &feed->state->flow[FLOW_REQUEST];
+	uint64_t fed = feed->state->flow[FLOW_REQUEST].offset;
 
-	return feed->chunk->peer_position != 0 && requests->fed &&
-	       (int32_t)(feed->chunk->peer_position - requests->next_position) <= 0;
+	return feed->chunk->peer_position != 0 && fed != 0 && request_offset_then(feed) <= fed;
 }
 
 /* The request moved before the response at hand. */
 static bool sent_before(const struct http1_feed *feed, const struct http1_request *request)
 {
-	const struct proto_chunk *chunk = feed->chunk;
-
-	if (chunk->peer_position != 0)
-		return (int32_t)(chunk->peer_position - request->request_position) > 0;
-	return request->request_first_ns <= chunk->time_ns;
+	if (feed->chunk->peer_position != 0)
+		return request_offset_then(feed) > request->request_offset;
+	return request->request_first_ns <= feed->chunk->time_ns;
 }
 
 /* There is no request that this response may answer: wait for one, or go on without. */
@@ -61,9 +64,20 @@ static bool wait_or_alone(struct http1_feed *feed)
 	return true;
 }
 
+/* The only open request is being read, and more of its head moved before this response than was fed. */
+static bool head_on_the_way(const struct http1_feed *feed)
+{
+	const struct http1_flow *requests = &feed->state->flow[FLOW_REQUEST];
+
+	return feed->state->open == 1 && requests->has_request && requests->phase <= PHASE_FIELDS &&
+	       feed->chunk->peer_position != 0 && !no_request_on_the_way(feed);
+}
+
 static bool pair_in_step(struct http1_feed *feed, const struct http1_request *first)
 {
 	if (sent_before(feed, first)) {
+		if (head_on_the_way(feed) && !feed->chunk->no_wait)
+			return false;
 		feed->flow->has_request = true;
 		return true;
 	}
@@ -84,6 +98,17 @@ static void give_up_first(struct http1_feed *feed)
 	http1_drop_first(state, feed->sink);
 }
 
+/* While adrift: that the newest request before the response is the one it answers. */
+static bool is_certain(const struct http1_feed *feed, const struct http1_request *request)
+{
+	const struct http1_state *state = feed->state;
+	uint32_t position = feed->chunk->position + (uint32_t)feed->at;
+
+	if (feed->chunk->peer_position != 0 && request->peer_position != position)
+		return false;
+	return !state->need_sync || (state->sync_ns != 0 && request->request_first_ns > state->sync_ns);
+}
+
 static bool pair_adrift(struct http1_feed *feed)
 {
 	struct http1_state *state = feed->state;
@@ -100,7 +125,7 @@ static bool pair_adrift(struct http1_feed *feed)
 	while (before-- > 1)
 		give_up_first(feed);
 	newest = http1_request_at(state, 0);
-	if (unseen || (state->need_sync && (state->sync_ns == 0 || newest->request_first_ns <= state->sync_ns))) {
+	if (unseen || !is_certain(feed, newest)) {
 		give_up_first(feed);
 		return true;
 	}

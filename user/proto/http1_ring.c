@@ -149,12 +149,12 @@ static void fill_exchange(struct http1_request *request, struct exchange *exchan
 	exchange->tgid = request->tgid;
 	exchange->tid = request->tid;
 	exchange->request_first_ns = request->request_first_ns;
-	exchange->request_last_ns = request->request_last_ns;
+	exchange->request_last_ns = request->flags & REQUEST_DONE ? request->request_last_ns : 0;
 	exchange->response_first_ns = request->response_first_ns;
 	exchange->response_last_ns = request->response_last_ns;
 	exchange->request_body_bytes = request->request_body_bytes;
 	exchange->response_body_bytes = request->response_body_bytes;
-	exchange->request_position = request->request_position;
+	exchange->request_position = (uint32_t)request->request_offset;
 	exchange->response_position = request->response_position;
 	exchange->http.method = request->method;
 	exchange->http.status = request->status;

@@ -60,8 +60,10 @@ struct proto_chunk {
 	uint32_t tid;
 	uint32_t position;      /* of the first byte of the chunk */
 	uint32_t peer_position; /* see struct segment; 0 when not known */
-	bool no_wait;           /* the caller's patience is over, or the bytes that this one would wait for were never
-				 * seen (connection older than the agent): go on without, never answer PROTO_WAIT */
+	bool missing; /* a gap that is a loss: the call that moved these bytes was not seen, so time_ns and the
+		       * rest are those of what came after */
+	bool no_wait; /* the caller's patience is over, or the bytes that this one would wait for were never
+		       * seen (connection older than the agent): go on without, never answer PROTO_WAIT */
 };
 
 /* What a protocol may ask and tell; implemented by stream, by a recorder in tests. Facts of the exchange that belong to
@@ -115,5 +117,3 @@ extern const struct proto_ops http1_ops;
 
 /* All protocols, NULL-terminated, in the order of detection. */
 extern const struct proto_ops *const proto_table[];
-
-const char *protocol_text(enum protocol protocol);

@@ -262,4 +262,4 @@ help:
 	@echo 'VMLINUX_BTF=FILE     BTF to take kernel types from (default: the running kernel)'
 	@echo 'BPF_CPU=v3           BPF instruction set'
 
--include $(shell find $(B) -name '*.d' -not -path '$(B)/venv/*' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/asan $(B)/fuzz $(B)/bpf -name '*.d' -type f 2>/dev/null)

@@ -40,8 +40,8 @@ real_names() {
         ;;
     @clang-rt)
         # The sanitizers' run time is versioned like the compiler that the metapackage stands for.
-        { dpkg-query -W -f '${Depends}\n' clang 2>/dev/null || apt-cache depends clang 2>/dev/null; } |
-            sed -n '/clang-[0-9]/s/.*clang-\([0-9]*\).*/libclang-rt-\1-dev/p'
+        { dpkg-query -W -f ' Depends: ${Depends}\n' clang || apt-cache depends clang; } 2>/dev/null |
+            sed -n 's/^ *Depends: .*clang-\([0-9]*\).*/libclang-rt-\1-dev/p' | sort -u
         ;;
     *) echo "$1" ;;
     esac
@@ -105,11 +105,14 @@ unpack() {
     mkdir -p "$work" "$tools/files" "$tools/bin"
     known "$package" || update_lists
     (cd "$work" && apt_do "$package" download "$package")
-    dpkg-deb -x "$work"/*.deb "$tools/files"
+    dpkg-deb -x "$work"/*.deb "$work/files"
+    # Every program of the package: some releases have them below /bin, some below /usr/bin.
+    for found in "$work"/files/{,usr/}{bin,sbin}/*; do
+        [ ! -f "$found" ] || ln -sfn "../files/${found#"$work/files/"}" "$tools/bin/$(basename "$found")"
+    done
+    cp -a "$work/files/." "$tools/files/"
     rm -rf "$work"
-    found=$(cd "$tools/files" && ls -d ".$file" "./usr$file" 2>/dev/null | head -n 1)
-    [ -n "$found" ] || fail "package $package has no $file"
-    ln -sfn "../files/${found#./}" "$tools/bin/$(basename "$file")"
+    [ -x "$tools/bin/$(basename "$file")" ] || fail "package $package has no $(basename "$file")"
 }
 
 # Shared libraries that an unpacked program wants and the machine lacks, installed by the package's own dependencies.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Entry points of the capture programs: about ten lines each, guard, gather, call. load/ loads the programs of one backend
- * and the ones that all backends share; what each does is in the headers.
+ * Entry points of the capture programs: about ten lines each, guard, gather, call. load/ loads the programs of one
+ * backend and the ones that all backends share; what each does is in the headers.
  */
 #include "vmlinux.h"
 
@@ -65,6 +65,15 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(call_exit, struct pt_regs *regs, long result)
 {
 	on_call_exit(regs, result);
+	return 0;
+}
+
+/* Backends fentry and kprobe, for a while after the start. */
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(blocked_exit, struct pt_regs *regs, long result)
+{
+	on_blocked_exit(regs, result);
 	return 0;
 }
 
@@ -169,8 +178,7 @@ int BPF_KPROBE(tcp_sendmsg_call, struct sock *sock, struct msghdr *message)
 SEC("kprobe/tcp_recvmsg")
 int BPF_KPROBE(tcp_recvmsg_call, struct sock *sock, struct msghdr *message, size_t size, int fourth, int fifth)
 {
-	return call_remember(sock, message, receive_has_nonblock ? fifth : fourth,
-			     tcp_received_of(sock).copied);
+	return call_remember(sock, message, receive_has_nonblock ? fifth : fourth, tcp_received_of(sock).copied);
 }
 
 SEC("kprobe/tcp_splice_read")

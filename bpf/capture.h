@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The core: a call has moved bytes on a socket, tell user space which. Front ends (syscall.h, function.h) gather a
- * struct transfer and call transfer_run. Everything is copied unless user space has said that it knows better: it alone parses,
- * and a message may begin at any byte. What limits the copying: bodies of known length are asked to be skipped, opaque
- * connections to be muted, and a ring that fills up gets the first bytes of each call only, so that bulk goes first.
+ * struct transfer and call transfer_run. Everything is copied unless user space has said that it knows better: it alone
+ * parses, and a message may begin at any byte. What limits the copying: bodies of known length are asked to be skipped,
+ * opaque connections to be muted, and a ring that fills up gets the first bytes of each call only, so that bulk goes
+ * first.
  *
- * Considered and rejected: copying a fixed prefix of each call (misses pipelined requests and long heads: counts would be
- * wrong without anyone seeing it), sampling, parsing here.
+ * Considered and rejected: copying a fixed prefix of each call (misses pipelined requests and long heads: counts would
+ * be wrong without anyone seeing it), sampling, parsing here.
  */
 #pragma once
 
@@ -14,9 +15,9 @@
 #include "hint.h"
 #include "process.h"
 
-#define FIRST_STEPS 20 /* I/O vectors of a call that are copied at once; few have more */
-#define REST_STEPS 64  /* and how many, or chunks, at a time of what follows */
-#define REST_ROUNDS 18 /* together more than the 1,024 vectors that a call may have (UIO_MAXIOV) */
+#define FIRST_STEPS 20   /* I/O vectors of a call that are copied at once; few have more */
+#define REST_STEPS 64    /* and how many, or chunks, at a time of what follows */
+#define REST_ROUNDS 18   /* together more than the 1,024 vectors that a call may have (UIO_MAXIOV) */
 #define BULK_BYTES 16384 /* a call that moves so much wakes user space: it may want to skip the rest */
 #define SCARCE_BYTES 512 /* captured of a call while the ring is scarce */
 
@@ -87,7 +88,8 @@ static __always_inline int capture_part(struct scratch *scratch)
 	return 0;
 }
 
-/* Copies until the event at hand is full, or nothing more is wanted, or it cannot go on: then nothing is wanted any more. */
+/* Copies until the event at hand is full, or nothing more is wanted, or it cannot go on: then nothing is wanted any
+ * more. */
 static __always_inline void capture_first(struct scratch *scratch)
 {
 	struct transfer *transfer = &scratch->transfer;
@@ -132,7 +134,7 @@ __noinline int capture_rest(__u32 direction)
 static __always_inline void skip_body(struct connection_key *key, struct connection_value *connection, __u32 direction,
 				      __u32 position)
 {
-	struct request_value request = {.conn_id = connection->conn_id};
+	struct request_value request = { .conn_id = connection->conn_id };
 
 	request.skip[FLOW_RECEIVE] = direction == FLOW_RECEIVE;
 	request.skip[FLOW_SEND] = direction == FLOW_SEND;
@@ -178,7 +180,9 @@ static __always_inline void transfer_tell(struct scratch *scratch, struct connec
 		.captured_offset = offset,
 		.direction = transfer->direction,
 	};
-	*capture = (struct capture){.skip = offset, .waiting = waiting, .want = capture_wanted(transfer, waiting, offset)};
+	*capture = (struct capture){ .skip = offset,
+				     .waiting = waiting,
+				     .want = capture_wanted(transfer, waiting, offset) };
 	capture_first(scratch);
 	if (capture->want && capture->filled >= CHUNK_BYTES) {
 		__u32 message = hint_message_length(transfer->direction, capture->want);
@@ -250,7 +254,8 @@ static __always_inline struct stream_positions positions_of(struct connection_va
 	return positions;
 }
 
-/* Tells the transfer that a front end has put into the scratch of `direction`. Not static: the verifier looks at it once. */
+/* Tells the transfer that a front end has put into the scratch of `direction`. Not static: the verifier looks at it
+ * once. */
 __noinline int transfer_run(__u32 direction)
 {
 	struct scratch *scratch = scratch_of(direction);
@@ -277,7 +282,7 @@ __noinline int transfer_run(__u32 direction)
 	}
 	if (!connection->announced) {
 		process_sighted(transfer->direction);
-		connection_announce(connection, transfer, positions.own, positions.other);
+		connection_announce(scratch, connection, positions.own, positions.other);
 	}
 	transfer_tell(scratch, &key, connection, positions, offset);
 	return 0;

@@ -26,8 +26,8 @@ static __always_inline bool socket_is_stream(struct sock *sock, bool *ret_unix)
 	return (family == AF_INET || family == AF_INET6) && kernel_read(sock, sk_protocol) == IPPROTO_TCP;
 }
 
-/* How far the peer's bytes have come: received by the kernel, and read by the process. Its FIN has a sequence number too,
- * which tcp_recvmsg takes with the last byte: it is left out (SOCK_DONE is set by a FIN and by nothing else). */
+/* How far the peer's bytes have come: received by the kernel, and read by the process. Its FIN has a sequence number
+ * too, which tcp_recvmsg takes with the last byte: it is left out (SOCK_DONE is set by a FIN and by nothing else). */
 struct tcp_received {
 	__u32 end;
 	__u32 copied;
@@ -41,7 +41,7 @@ static __always_inline struct tcp_received tcp_received_of(struct sock *sock)
 
 	received.copied = kernel_read((struct tcp_sock *)sock, copied_seq);
 	if (!fin)
-		return (struct tcp_received){kernel_read((struct tcp_sock *)sock, rcv_nxt), received.copied};
+		return (struct tcp_received){ kernel_read((struct tcp_sock *)sock, rcv_nxt), received.copied };
 	received.end = kernel_read((struct tcp_sock *)sock, rcv_nxt) - 1;
 	if ((__s32)(received.copied - received.end) > 0)
 		received.copied = received.end;
@@ -59,7 +59,8 @@ static __always_inline struct stream_positions tcp_positions(const struct transf
 	return positions;
 }
 
-/* Had no byte crossed, either way, before this transfer? The SYN may count as one acknowledged byte, a FIN as one received. */
+/* Had no byte crossed, either way, before this transfer? The SYN may count as one acknowledged byte, a FIN as one
+ * received. */
 static __always_inline bool tcp_from_start(struct sock *sock, const struct transfer *transfer)
 {
 	struct tcp_sock *tcp = (struct tcp_sock *)sock;
@@ -110,37 +111,40 @@ static __always_inline void open_fill_inet(struct open_event *open, struct sock 
 	bpf_probe_read_kernel(open->remote, 16, &sock->__sk_common.skc_v6_daddr);
 }
 
-static __noinline void connection_announce(struct connection_value *connection, struct transfer *transfer, __u32 own,
+/* Built in the scratch: the stack has 512 bytes for all the functions of a program. */
+static __noinline void connection_announce(struct scratch *scratch, struct connection_value *connection, __u32 own,
 					   __u32 other)
 {
+	struct transfer *transfer = &scratch->transfer;
 	struct sock *sock = transfer->sock;
-	struct open_event open = {};
+	struct open_event *open = &scratch->open;
 
-	open.header.type = EVENT_OPEN;
-	open.header.length = sizeof(open);
-	open.conn_id = connection->conn_id;
-	open.time_ns = bpf_ktime_get_ns();
-	open.inode = connection->inode;
-	open.tgid = bpf_get_current_pid_tgid() >> 32;
-	open.family = BPF_CORE_READ(sock, __sk_common.skc_family);
-	open.sock = (__u64)sock;
-	open.position[FLOW_RECEIVE] = transfer->direction == FLOW_RECEIVE ? own : other;
-	open.position[FLOW_SEND] = transfer->direction == FLOW_SEND ? own : other;
-	if (open.family == AF_UNIX) {
-		open_fill_unix(&open, sock);
+	__builtin_memset(open, 0, sizeof(*open));
+	open->header.type = EVENT_OPEN;
+	open->header.length = sizeof(*open);
+	open->conn_id = connection->conn_id;
+	open->time_ns = bpf_ktime_get_ns();
+	open->inode = connection->inode;
+	open->tgid = bpf_get_current_pid_tgid() >> 32;
+	open->family = BPF_CORE_READ(sock, __sk_common.skc_family);
+	open->sock = (__u64)sock;
+	open->position[FLOW_RECEIVE] = transfer->direction == FLOW_RECEIVE ? own : other;
+	open->position[FLOW_SEND] = transfer->direction == FLOW_SEND ? own : other;
+	if (connection->family_unix) {
+		open_fill_unix(open, sock);
 	} else {
-		open.local_port = BPF_CORE_READ(sock, __sk_common.skc_num);
-		open.remote_port = bpf_ntohs(BPF_CORE_READ(sock, __sk_common.skc_dport));
-		open.from_start = tcp_from_start(sock, transfer);
-		open_fill_inet(&open, sock);
+		open->local_port = BPF_CORE_READ(sock, __sk_common.skc_num);
+		open->remote_port = bpf_ntohs(BPF_CORE_READ(sock, __sk_common.skc_dport));
+		open->from_start = tcp_from_start(sock, transfer);
+		open_fill_inet(open, sock);
 	}
-	if (!ring_put(&open, sizeof(open), 0))
+	if (!ring_put(open, sizeof(*open), 0))
 		connection->announced = 1;
 }
 
 static __noinline struct connection_value *connection_new(struct transfer *transfer)
 {
-	struct connection_key key = {.sock = (__u64)transfer->sock};
+	struct connection_key key = { .sock = (__u64)transfer->sock };
 	struct connection_value connection = {};
 	struct sock *sock = transfer->sock;
 	bool is_unix = false;
@@ -152,8 +156,8 @@ static __noinline struct connection_value *connection_new(struct transfer *trans
 	connection.inode = transfer->inode;
 	connection.family_unix = is_unix;
 	connection.state = CONNECTION_OBSERVED;
-	if (!is_unix && !ports_pass(kernel_read(sock, __sk_common.skc_num),
-				    bpf_ntohs(kernel_read(sock, __sk_common.skc_dport))))
+	if (!is_unix &&
+	    !ports_pass(kernel_read(sock, __sk_common.skc_num), bpf_ntohs(kernel_read(sock, __sk_common.skc_dport))))
 		connection.state = CONNECTION_IGNORED;
 	if (bpf_map_update_elem(&connections, &key, &connection, BPF_ANY)) {
 		count_add(LOST_CONNECTIONS_FULL, 1);

@@ -128,24 +128,26 @@ _Static_assert(sizeof(struct process_event) == 24, "process_event");
 
 /* Kernel-side counters, one per-CPU array. Losses first: their texts are in load/counters.c. */
 enum counter {
-	LOST_RING_FULL,       /* no room in the ring: a segment, open or end did not get out */
+	LOST_RING_FULL,        /* no room in the ring: a segment, open or end did not get out */
 	LOST_CONNECTIONS_FULL, /* no room in the connection map: the connection is not observed */
-	LOST_PROCESSES_FULL,  /* no room in the process map: the process's verdict is computed at every call */
-	LOST_READ_KERNEL,     /* a kernel structure could not be read */
-	LOST_READ_USER,       /* the call's buffer could not be read: its bytes are told by length only */
-	LOST_COMPAT_SYSCALL,  /* a 32-bit system call: its arguments are not understood */
-	LOST_IN_FLIGHT,       /* kprobe backend: the entry of a call was not remembered */
+	LOST_PROCESSES_FULL,   /* no room in the process map: the process's verdict is computed at every call */
+	LOST_READ_KERNEL,      /* a kernel structure could not be read */
+	LOST_READ_USER,        /* the call's buffer could not be read: its bytes are told by length only */
+	LOST_COMPAT_SYSCALL,   /* a 32-bit system call: its arguments are not understood */
+	LOST_IN_FLIGHT,        /* kprobe backend: the entry of a call was not remembered */
 	LOST_COUNT,
 	COUNT_SEGMENTS = LOST_COUNT, /* put into the ring */
 	COUNT_CAPTURED_BYTES,        /* payload bytes among them */
 	COUNT_BYTES,                 /* bytes that crossed observed connections, captured or not */
 	COUNT_SILENT_SEGMENTS,       /* not sent: inside a body of known length, or muted */
-	COUNT_TRUNCATED_CALLS,       /* moved more bytes, or more I/O vectors, than are captured: the rest is told by length */
-	COUNT_SCARCE_CALLS,          /* captured in part, because the ring was filling up */
+	COUNT_TRUNCATED_CALLS, /* moved more bytes, or more I/O vectors, than are captured: the rest is told by length
+				*/
+	COUNT_SCARCE_CALLS,    /* captured in part, because the ring was filling up */
 	COUNTER_COUNT,
 };
 
-/* A connection, keyed by the address of its struct sock. Written by the kernel side, but `mute`, `skip_*`: user space. */
+/* A connection, keyed by the address of its struct sock. Written by the kernel side, but `mute`, `skip_*`: user space.
+ */
 struct connection_key {
 	__u64 sock;
 };
@@ -158,15 +160,15 @@ enum connection_state {
 struct connection_value {
 	__u64 conn_id;
 	__u64 inode;
-	__u64 silent[2];        /* bytes that crossed while muted */
+	__u64 silent[2]; /* bytes that crossed while muted */
 	__u32 unix_position[2];
-	__u32 end_position[2];  /* when TCP_CLOSE was reached: what may still be read lies before receive_end */
+	__u32 end_position[2]; /* when TCP_CLOSE was reached: what may still be read lies before receive_end */
 	__u32 receive_end;
 	__u8 state;
-	__u8 announced;         /* the open event got out */
+	__u8 announced; /* the open event got out */
 	__u8 family_unix;
 	__u8 end_reason;
-	__u8 closed;            /* TCP_CLOSE was reached */
+	__u8 closed; /* TCP_CLOSE was reached */
 	__u8 reserved[7];
 };
 _Static_assert(sizeof(struct connection_value) == 64, "connection_value");
@@ -186,7 +188,7 @@ enum verdict {
 	VERDICT_CGROUP = 1,
 	VERDICT_PID = 2,
 	VERDICT_EXE = 4,
-	VERDICT_EXE_PENDING = 8,    /* user space has not decided yet: captured, but dropped unless it decides for it */
+	VERDICT_EXE_PENDING = 8,   /* user space has not decided yet: captured, but dropped unless it decides for it */
 	VERDICT_CGROUP_KNOWN = 16, /* VERDICT_CGROUP has been computed */
 	VERDICT_TOLD = 32,         /* user space has been told who the process is */
 };
@@ -207,13 +209,13 @@ enum port_rule {
 /* How a system call moves bytes, by its number: filled by load for the machine's system call table. */
 enum call_kind {
 	CALL_NONE,
-	CALL_READ,     /* (fd, buffer, size) */
+	CALL_READ, /* (fd, buffer, size) */
 	CALL_WRITE,
-	CALL_READV,    /* (fd, vector, count) */
+	CALL_READV, /* (fd, vector, count) */
 	CALL_WRITEV,
 	CALL_RECVFROM, /* (fd, buffer, size, flags) */
 	CALL_SENDTO,
-	CALL_RECVMSG,  /* (fd, msghdr, flags) */
+	CALL_RECVMSG, /* (fd, msghdr, flags) */
 	CALL_SENDMSG,
 	CALL_RECVMMSG, /* (fd, mmsghdr, count, flags) */
 	CALL_SENDMMSG,

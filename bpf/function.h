@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The function front ends: fexit and kprobes on the TCP and unix-stream send and receive functions. They see every way
- * into a socket (io_uring, sendfile and splice included). When the function returns its msg_iter has been advanced by the
- * bytes moved, so their start is found by walking back: no entry hook in the fentry backend.
+ * into a socket (io_uring, sendfile and splice included). When the function returns its msg_iter has been advanced by
+ * the bytes moved, so their start is found by walking back: no entry hook in the fentry backend.
  *
  * kretprobes exist in a fixed number per function (maxactive), and a call that sleeps holds one: on a server with many
  * blocked readers most returns would be lost. So the kprobe backend has return probes only where calls do not usually
@@ -94,18 +94,28 @@ static __always_inline void locate_message(struct transfer *transfer, struct msg
 	walk_back(transfer, iter_vector(iter), offset);
 }
 
+/* The function hooks see this thread's calls: its call was not asleep when they were attached. */
+static __always_inline void not_blocked(void)
+{
+	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+
+	if (blocked_count && !bpf_map_delete_elem(&blocked_calls, &thread))
+		__sync_fetch_and_add(&blocked_count, -1);
+}
+
 static __always_inline void on_message_done(struct sock *sock, struct msghdr *message, __u32 direction, int flags,
 					    long result)
 {
 	struct scratch *scratch = scratch_of(direction);
 
+	not_blocked();
 	if (!scratch || result < 0 || (!result && direction == FLOW_SEND))
 		return;
 	if (flags & (MESSAGE_PEEK | MESSAGE_OOB | MESSAGE_ERRQUEUE))
 		return;
 	if (!process_selected(bpf_get_current_pid_tgid() >> 32))
 		return;
-	scratch->transfer = (struct transfer){.sock = sock, .direction = direction, .length = result};
+	scratch->transfer = (struct transfer){ .sock = sock, .direction = direction, .length = result };
 	if (result && message && !(flags & MESSAGE_TRUNC && direction == FLOW_RECEIVE))
 		locate_message(&scratch->transfer, message);
 	transfer_run(direction);
@@ -119,7 +129,7 @@ static __always_inline void on_pages_done(struct sock *sock, __u32 direction, lo
 
 static __always_inline void on_unix_release(struct sock *sock)
 {
-	struct connection_key key = {.sock = (__u64)sock};
+	struct connection_key key = { .sock = (__u64)sock };
 	struct connection_value *connection = bpf_map_lookup_elem(&connections, &key);
 	struct end_event end = {};
 
@@ -149,7 +159,7 @@ struct {
 
 static __always_inline int call_remember(struct sock *sock, struct msghdr *message, __u32 flags, __u32 copied_seq)
 {
-	struct call_in_flight call = {.sock = sock, .message = message, .flags = flags, .copied_seq = copied_seq};
+	struct call_in_flight call = { .sock = sock, .message = message, .flags = flags, .copied_seq = copied_seq };
 	__u64 thread = bpf_get_current_pid_tgid();
 
 	if (!process_selected(thread >> 32))

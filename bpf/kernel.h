@@ -3,9 +3,9 @@
  * How the kernel side reads the kernel: one macro for fields, and the flavours of structures that changed between
  * releases, each with the commit and the version it is for. vmlinux.h comes first, everything else after.
  *
- * kernel_read(pointer, field): where bpf_rdonly_cast exists (6.2) the load is one instruction that the JIT guards against
- * faults; elsewhere it is a call of bpf_probe_read_kernel, some ten times dearer. load/ finds out by looking for the
- * function in the kernel's BTF; the branch not taken is removed by the verifier.
+ * kernel_read(pointer, field): where bpf_rdonly_cast exists (6.2) the load is one instruction that the JIT guards
+ * against faults; elsewhere it is a call of bpf_probe_read_kernel, some ten times dearer. load/ finds out by looking
+ * for the function in the kernel's BTF; the branch not taken is removed by the verifier.
  */
 #pragma once
 
@@ -33,21 +33,21 @@ const volatile bool have_rdonly_cast = false;
 
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 
-#define kernel_read(pointer, field)                                                                            \
-	({                                                                                                     \
-		typeof(pointer) _from = (pointer);                                                             \
-		typeof(_from->field) _value;                                                                   \
-		if (have_rdonly_cast)                                                                          \
-			_value = ((typeof(pointer))bpf_rdonly_cast((const void *)_from,                        \
-								   bpf_core_type_id_kernel(typeof(*_from))))   \
-					 ->field;                                                              \
-		else if (bpf_core_read(&_value, sizeof(_value), &_from->field))                                \
-			__builtin_memset(&_value, 0, sizeof(_value));                                          \
-		_value;                                                                                        \
+#define kernel_read(pointer, field)                                                                          \
+	({                                                                                                   \
+		typeof(pointer) _from = (pointer);                                                           \
+		typeof(_from->field) _value;                                                                 \
+		if (have_rdonly_cast)                                                                        \
+			_value = ((typeof(pointer))bpf_rdonly_cast((const void *)_from,                      \
+								   bpf_core_type_id_kernel(typeof(*_from)))) \
+					 ->field;                                                            \
+		else if (bpf_core_read(&_value, sizeof(_value), &_from->field))                              \
+			__builtin_memset(&_value, 0, sizeof(_value));                                        \
+		_value;                                                                                      \
 	})
 
-/* Up to 6.0 a cgroup names its ancestors by id: ancestor_ids[level]. 6.1 (7f203bc89eb6) keeps pointers: ancestors[level].
- * COMPAT(kernel 6.0) */
+/* Up to 6.0 a cgroup names its ancestors by id: ancestor_ids[level]. 6.1 (7f203bc89eb6) keeps pointers:
+ * ancestors[level]. COMPAT(kernel 6.0) */
 struct cgroup___until_6_0 {
 	u64 ancestor_ids[0];
 } __attribute__((preserve_access_index));
@@ -56,8 +56,8 @@ struct cgroup___since_6_1 {
 	struct cgroup *ancestors[0];
 } __attribute__((preserve_access_index));
 
-/* iov_iter: `type` carried kind and direction in one word until 5.13 (8cd54c1c8480, 5.14: iter_type); `iov` became `__iov` in 6.4
- * (de4f5fed3f23), which also lets ITER_UBUF (6.0, fcb14cb1bdac) share its place. COMPAT(kernel 6.3) */
+/* iov_iter: `type` carried kind and direction in one word until 5.13 (8cd54c1c8480, 5.14: iter_type); `iov` became
+ * `__iov` in 6.4 (de4f5fed3f23), which also lets ITER_UBUF (6.0, fcb14cb1bdac) share its place. COMPAT(kernel 6.3) */
 struct iov_iter___until_5_13 {
 	unsigned int type;
 } __attribute__((preserve_access_index));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The end of connections, from the tracepoints that every kernel has: TCP state changes and the destruction of a socket.
+ * The end of connections, from the tracepoints that every kernel has: TCP state changes and the destruction of a
+ * socket.
  *
- * A connection ends when its socket is destroyed, not when it reaches TCP_CLOSE. After shutdown(SHUT_WR) it gets there when
- * the peer's FIN arrives, while the process has still the response to read; and a reset that answers a write arrives, on
- * loopback, before the write has returned: its segment would come after the connection's last event.
+ * A connection ends when its socket is destroyed, not when it reaches TCP_CLOSE. After shutdown(SHUT_WR) it gets there
+ * when the peer's FIN arrives, while the process has still the response to read; and a reset that answers a write
+ * arrives, on loopback, before the write has returned: its segment would come after the connection's last event.
  */
 #pragma once
 
@@ -33,12 +34,12 @@ static __always_inline bool tcp_fin_sent(int state)
 static __always_inline void tcp_end_positions(struct sock *sock, int old_state, struct end_event *end)
 {
 	end->position[FLOW_RECEIVE] = tcp_received_of(sock).copied;
-	end->position[FLOW_SEND] =
-		kernel_read((struct tcp_sock *)sock, write_seq) - (tcp_fin_sent(old_state) ? 1 : 0);
+	end->position[FLOW_SEND] = kernel_read((struct tcp_sock *)sock, write_seq) - (tcp_fin_sent(old_state) ? 1 : 0);
 	end->positions_known = 1;
 }
 
-/* Kept, because tcp_disconnect, which an abort goes through, draws new sequence numbers before the socket is destroyed. */
+/* Kept, because tcp_disconnect, which an abort goes through, draws new sequence numbers before the socket is destroyed.
+ */
 static __always_inline void on_tcp_closed(struct sock *sock, struct connection_value *connection, int old_state,
 					  struct end_event *end)
 {
@@ -69,7 +70,7 @@ static __always_inline void on_tcp_gone(struct connection_key *key, struct conne
 
 static __always_inline void on_tcp_state(struct sock *sock, int old_state, int new_state)
 {
-	struct connection_key key = {.sock = (__u64)sock};
+	struct connection_key key = { .sock = (__u64)sock };
 	struct connection_value *connection = bpf_map_lookup_elem(&connections, &key);
 	struct end_event end = {};
 
@@ -96,7 +97,7 @@ static __always_inline void on_tcp_state(struct sock *sock, int old_state, int n
 
 static __always_inline void on_tcp_destroy(struct sock *sock)
 {
-	struct connection_key key = {.sock = (__u64)sock};
+	struct connection_key key = { .sock = (__u64)sock };
 	struct connection_value *connection = bpf_map_lookup_elem(&connections, &key);
 	struct end_event end = {};
 

@@ -10,15 +10,15 @@
 
 /* Set by load before the programs are loaded. */
 const volatile __u32 agent_tgid = 0;
-const volatile __u8 verdict_required = 0;      /* bits of enum verdict that a process must have; 0: all are observed */
+const volatile __u8 verdict_required = 0; /* bits of enum verdict that a process must have; 0: all are observed */
 const volatile __u32 selected_cgroup_count = 0;
 const volatile struct selected_cgroup selected_cgroups[SELECT_CGROUPS_MAX] = {};
-const volatile bool ports_selected = false;    /* there are PORT_SELECTED rules */
-const volatile bool ports_ruled = false;       /* there are rules at all */
+const volatile bool ports_selected = false; /* there are PORT_SELECTED rules */
+const volatile bool ports_ruled = false;    /* there are rules at all */
 const volatile bool capture_unix = true;
-const volatile __u32 call_bytes_max = 131072;  /* captured of one call at most */
-const volatile __u32 ring_wakeup_bytes = 0;    /* wake user space when so much is waiting */
-const volatile __u32 ring_scarce_bytes = 0;    /* capture little when so much is waiting */
+const volatile __u32 call_bytes_max = 131072; /* captured of one call at most */
+const volatile __u32 ring_wakeup_bytes = 0;   /* wake user space when so much is waiting */
+const volatile __u32 ring_scarce_bytes = 0;   /* capture little when so much is waiting */
 const volatile __u8 call_kinds[CALL_NUMBERS] = {};
 
 /* How many entries `requests` has: most hosts most of the time none, and then it is not looked at. */
@@ -73,13 +73,13 @@ struct {
 /* One call that moved bytes, as a front end gathered it. */
 struct transfer {
 	struct sock *sock;
-	__u64 inode;        /* of the socket, for unix sockets; 0 when the front end knows that it is alive */
-	__u64 vector;       /* address of struct iovec[], 0 when there is none */
-	__u64 base;         /* current buffer */
-	__u32 base_left;    /* bytes of it */
-	__u32 vector_left;  /* iovecs not yet looked at */
-	__u32 length;       /* bytes that crossed; 0 is an end of stream that the process has read */
-	__u32 after;        /* bytes that the same call moved after these */
+	__u64 inode;       /* of the socket, for unix sockets; 0 when the front end knows that it is alive */
+	__u64 vector;      /* address of struct iovec[], 0 when there is none */
+	__u64 base;        /* current buffer */
+	__u32 base_left;   /* bytes of it */
+	__u32 vector_left; /* iovecs not yet looked at */
+	__u32 length;      /* bytes that crossed; 0 is an end of stream that the process has read */
+	__u32 after;       /* bytes that the same call moved after these */
 	__u8 direction;
 	bool kernel_vector; /* the vector itself is at a kernel address */
 	bool kernel_memory; /* base, and the buffers that the vector names, are */
@@ -102,16 +102,18 @@ struct head_scan {
 	__u32 head_end; /* bytes of the head, 0 while its end was not seen */
 	__u8 in_length; /* reading its digits */
 	__u8 has_length;
-	__u8 encoded;   /* Transfer-Encoding is there */
+	__u8 encoded; /* Transfer-Encoding is there */
 };
 
-/* The state of telling one call, and the event that is being built. It is in a map and not on the stack because the verifier
- * follows what is on the stack through every turn of a loop. One per direction and CPU: a program cannot preempt itself (the
- * kernel refuses, and counts it as missed), and programs of different directions do not share one. */
+/* The state of telling one call, and the event that is being built. It is in a map and not on the stack because the
+ * verifier follows what is on the stack through every turn of a loop. One per direction and CPU: a program cannot
+ * preempt itself (the kernel refuses, and counts it as missed), and programs of different directions do not share one.
+ */
 struct scratch {
 	struct transfer transfer;
 	struct capture capture;
 	struct head_scan scan;
+	struct open_event open;
 	struct segment_event event;
 	__u8 payload[2 * CHUNK_BYTES]; /* half of it is never filled: it lets the verifier see that no copy leaves it */
 };
@@ -122,6 +124,19 @@ struct {
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
+
+/* Threads that slept in a receiving call when the function hooks were attached: those hooks do not see that call
+ * return. Filled by user space; see on_blocked_exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u8);
+} blocked_calls SEC(".maps");
+
+/* How many entries `blocked_calls` may have: 0 soon after the start, and then it is not looked at. */
+__u32 blocked_count = 0;
 
 static __always_inline struct scratch *scratch_of(__u32 direction)
 {

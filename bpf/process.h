@@ -47,8 +47,8 @@ static __always_inline void exec_tell(struct exec_scratch *scratch, __u32 type, 
 
 	event->filename_length = length > 0 && length <= EXEC_FILENAME_BYTES ? length - 1 : 0;
 	at = event->filename_length & (EXEC_FILENAME_BYTES - 1);
-	event->arguments_length = copy_range(scratch->text + at, BPF_CORE_READ(mm, arg_start), BPF_CORE_READ(mm, arg_end),
-					     EXEC_ARGUMENTS_BYTES);
+	event->arguments_length = copy_range(scratch->text + at, BPF_CORE_READ(mm, arg_start),
+					     BPF_CORE_READ(mm, arg_end), EXEC_ARGUMENTS_BYTES);
 	at += event->arguments_length;
 	at &= 2 * EXEC_ARGUMENTS_BYTES - 1;
 	event->environment_length = copy_range(scratch->text + at, BPF_CORE_READ(mm, env_start),
@@ -69,8 +69,8 @@ static __always_inline void verdict_put(__u32 tgid, __u8 verdict)
 		count_add(LOST_PROCESSES_FULL, 1);
 }
 
-/* The current process moves its first bytes: who is it? Processes that were executed or forked since the agent came have
- * been told. Not static: the verifier looks at it once. */
+/* The current process moves its first bytes: who is it? Processes that were executed or forked since the agent came
+ * have been told. Not static: the verifier looks at it once. */
 __noinline int process_sighted(__u32 slot)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
@@ -123,8 +123,8 @@ static __always_inline void on_fork(struct task_struct *parent, struct task_stru
 	event.parent_tgid = BPF_CORE_READ(parent, tgid);
 	selected = process_selected(event.parent_tgid);
 	verdict = bpf_map_lookup_elem(&processes, &event.parent_tgid);
-	/* The child's cgroup may be another one (CLONE_INTO_CGROUP): it is looked at when the child makes a call. A child is
-	 * known by its parent, once that is told. */
+	/* The child's cgroup may be another one (CLONE_INTO_CGROUP): it is looked at when the child makes a call. A
+	 * child is known by its parent, once that is told. */
 	if (verdict && *verdict & ~(VERDICT_CGROUP | VERDICT_CGROUP_KNOWN))
 		verdict_put(child_tgid, *verdict & ~(VERDICT_CGROUP | VERDICT_CGROUP_KNOWN));
 	if (!selected)
@@ -142,7 +142,8 @@ static __always_inline void on_exit(struct task_struct *task)
 	__u8 *verdict;
 	bool passes;
 
-	/* live counts the threads that have not begun to exit; the last one has taken itself off before this tracepoint. */
+	/* live counts the threads that have not begun to exit; the last one has taken itself off before this
+	 * tracepoint. */
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return;
 	event.tgid = BPF_CORE_READ(task, tgid);

@@ -16,7 +16,8 @@ static __always_inline __u64 cgroup_ancestor_id(struct cgroup *cgroup, __u32 lev
 	if (bpf_core_field_exists(((struct cgroup___since_6_1 *)0)->ancestors)) {
 		__u32 offset = bpf_core_field_offset(struct cgroup___since_6_1, ancestors);
 
-		if (bpf_probe_read_kernel(&ancestor, sizeof(ancestor), (void *)cgroup + offset + level * sizeof(ancestor)))
+		if (bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+					  (void *)cgroup + offset + level * sizeof(ancestor)))
 			return 0;
 		return BPF_CORE_READ(ancestor, kn, id);
 	}

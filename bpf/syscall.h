@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The tracepoint front end: sys_exit alone. At exit the registers still hold the call's number and arguments (x86-64: all
- * but ax, which orig_ax keeps; arm64: all but x0, which orig_x0 keeps), so there is no entry hook and no per-thread map.
- * The socket is found by its descriptor in the process's file table. Does not see io_uring; sees of sendfile and splice
- * the length.
+ * The tracepoint front end: sys_exit alone. At exit the registers still hold the call's number and arguments (x86-64:
+ * all but ax, which orig_ax keeps; arm64: all but x0, which orig_x0 keeps), so there is no entry hook and no per-thread
+ * map. The socket is found by its descriptor in the process's file table. Does not see io_uring; sees of sendfile and
+ * splice the length.
  */
 #pragma once
 
 #include "capture.h"
 
-#define MMSG_MAX 16      /* messages of one recvmmsg or sendmmsg that are copied */
-#define MMSG_SUM_MAX 64  /* and whose length is counted */
+#define MMSG_MAX 16     /* messages of one recvmmsg or sendmmsg that are copied */
+#define MMSG_SUM_MAX 64 /* and whose length is counted */
 
 struct call_arguments {
 	__u64 first, second, third, fourth;
@@ -20,7 +20,7 @@ struct call_arguments {
 #define call_number(regs) ((__u64)(regs)->orig_ax)
 static __always_inline struct call_arguments call_arguments_of(struct pt_regs *regs)
 {
-	return (struct call_arguments){regs->di, regs->si, regs->dx, regs->r10};
+	return (struct call_arguments){ regs->di, regs->si, regs->dx, regs->r10 };
 }
 static __always_inline bool call_is_compat(struct task_struct *task)
 {
@@ -30,7 +30,7 @@ static __always_inline bool call_is_compat(struct task_struct *task)
 #define call_number(regs) ((__u64)(__u32)(regs)->syscallno)
 static __always_inline struct call_arguments call_arguments_of(struct pt_regs *regs)
 {
-	return (struct call_arguments){regs->orig_x0, regs->regs[1], regs->regs[2], regs->regs[3]};
+	return (struct call_arguments){ regs->orig_x0, regs->regs[1], regs->regs[2], regs->regs[3] };
 }
 static __always_inline bool call_is_compat(struct task_struct *task)
 {
@@ -78,38 +78,52 @@ static __always_inline int message_vector(struct transfer *transfer, __u64 messa
 	return 0;
 }
 
-/* recvmmsg and sendmmsg return a number of messages; each has its own length, and the socket's sequence number is already
- * past all of them. What lies beyond MMSG_MAX is told by length. */
+/* One message of recvmmsg or sendmmsg: adds its length to what is still to be told, or tells it. Negative when it
+ * cannot be read. Not static: the verifier looks at it once, not for each message. */
+__noinline int message_run(__u32 direction, __u64 address, __u32 tell)
+{
+	struct scratch *scratch = scratch_of(direction);
+	struct transfer *transfer;
+	struct mmsghdr message;
+
+	if (!scratch || bpf_probe_read_user(&message, sizeof(message), (void *)address))
+		return -1;
+	transfer = &scratch->transfer;
+	if (!tell) {
+		transfer->after += message.msg_len;
+		return 0;
+	}
+	transfer->vector = (__u64)message.msg_hdr.msg_iov;
+	transfer->vector_left = smaller(message.msg_hdr.msg_iovlen, 1024UL);
+	transfer->base = 0;
+	transfer->base_left = 0;
+	transfer->length = message.msg_len;
+	transfer->after -= message.msg_len;
+	if (transfer->length)
+		transfer_run(direction);
+	return 0;
+}
+
+/* recvmmsg and sendmmsg return a number of messages; each has its own length, and the socket's sequence number is
+ * already past all of them. What lies beyond MMSG_MAX is told by length. */
 static __always_inline void on_messages(struct transfer *transfer, __u64 messages, __u32 count)
 {
-	struct mmsghdr message;
-	__u32 total = 0;
-
 	for (__u32 i = 0; i < MMSG_SUM_MAX && i < count; i++) {
-		if (bpf_probe_read_user(&message, sizeof(message), (void *)messages + i * sizeof(message))) {
+		if (message_run(transfer->direction, messages + i * sizeof(struct mmsghdr), 0)) {
 			count_add(LOST_READ_USER, 1);
 			return;
 		}
-		total += message.msg_len;
 	}
-	for (__u32 i = 0; i < MMSG_MAX && i < count && total; i++) {
-		if (bpf_probe_read_user(&message, sizeof(message), (void *)messages + i * sizeof(message)))
+	for (__u32 i = 0; i < MMSG_MAX && i < count; i++)
+		if (message_run(transfer->direction, messages + i * sizeof(struct mmsghdr), 1))
 			return;
-		transfer->vector = (__u64)message.msg_hdr.msg_iov;
-		transfer->vector_left = smaller(message.msg_hdr.msg_iovlen, 1024UL);
-		transfer->base = 0;
-		transfer->base_left = 0;
-		transfer->length = message.msg_len;
-		total -= message.msg_len;
-		transfer->after = total;
-		if (transfer->length)
-			transfer_run(transfer->direction);
-	}
-	if (!total)
+	if (!transfer->after)
 		return;
 	count_add(COUNT_TRUNCATED_CALLS, 1);
-	*transfer = (struct transfer){.sock = transfer->sock, .inode = transfer->inode, .direction = transfer->direction,
-				      .length = total};
+	transfer->length = transfer->after;
+	transfer->after = 0;
+	transfer->vector = 0;
+	transfer->base = 0;
 	transfer_run(transfer->direction);
 }
 
@@ -164,7 +178,7 @@ static __always_inline void on_call_of(struct task_struct *task, __u8 kind, cons
 	sock = sock_of_descriptor(task, arguments->first, &inode);
 	if (!sock)
 		return;
-	scratch->transfer = (struct transfer){.sock = sock, .inode = inode, .direction = direction, .length = result};
+	scratch->transfer = (struct transfer){ .sock = sock, .inode = inode, .direction = direction, .length = result };
 	if (kind == CALL_RECVMMSG || kind == CALL_SENDMMSG) {
 		on_messages(&scratch->transfer, arguments->second, result);
 		return;
@@ -185,7 +199,7 @@ static __always_inline void on_splice(struct task_struct *task, const struct cal
 		sock = sock_of_descriptor(task, arguments->third, &inode);
 	if (!sock || !scratch)
 		return;
-	scratch->transfer = (struct transfer){.sock = sock, .inode = inode, .direction = direction, .length = result};
+	scratch->transfer = (struct transfer){ .sock = sock, .inode = inode, .direction = direction, .length = result };
 	transfer_run(direction);
 }
 
@@ -218,4 +232,15 @@ static __always_inline void on_call_exit(struct pt_regs *regs, long result)
 		on_splice(task, &arguments, result);
 	else
 		on_call_of(task, kind, &arguments, result);
+}
+
+/* The bridge of the function backends: a call that was asleep when they were attached returns, once. */
+static __always_inline void on_blocked_exit(struct pt_regs *regs, long result)
+{
+	__u32 thread = (__u32)bpf_get_current_pid_tgid();
+
+	if (!blocked_count || bpf_map_delete_elem(&blocked_calls, &thread))
+		return;
+	__sync_fetch_and_add(&blocked_count, -1);
+	on_call_exit(regs, result);
 }

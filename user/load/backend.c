@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of programs: what each backend loads, and what of it this kernel must have. A function that a kernel does not
- * have (tcp_sendpage went away in 6.5) leaves its program out; a missing required one fails the backend.
+ * The table of programs: what each backend loads, and what of it this kernel must have. A function that a kernel does
+ * not have (tcp_sendpage went away in 6.5) leaves its program out; a missing required one fails the backend.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,6 +22,7 @@ static const struct bpf_program_rule rules[] = {
 	{ "cgroup_attach", NULL, ALL, false, 0 },
 	{ "call_exit", NULL, TRACEPOINT, true, 0 },
 	{ "socket_alive", NULL, TRACEPOINT, true, 0 },
+	{ "blocked_exit", NULL, FENTRY | KPROBE, false, 0 },
 	{ "tcp_sendmsg_exit", "tcp_sendmsg", FENTRY, true, 0 },
 	{ "tcp_recvmsg_exit", "tcp_recvmsg", FENTRY, true, 5 },
 	{ "tcp_recvmsg_5_18_exit", "tcp_recvmsg", FENTRY, true, 6 },
@@ -90,6 +91,10 @@ int backend_attach(struct capture *capture, struct capture_error *ret_error)
 		if (!bpf_program__autoload(program) || program == capture->bpf->progs.socket_alive)
 			continue;
 		link = capture->link_count < LINKS_MAX ? bpf_program__attach(program) : NULL;
+		if (link && program == capture->bpf->progs.blocked_exit) {
+			capture->blocked_link = link;
+			continue;
+		}
 		if (link) {
 			capture->links[capture->link_count++] = link;
 			continue;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The system calls that move bytes through sockets, by the numbers of the machine this is built for. preadv2 and pwritev2
- * act on sockets when their offset is -1; the plain positioned calls never do (ESPIPE).
+ * The system calls that move bytes through sockets, by the numbers of the machine this is built for. preadv2 and
+ * pwritev2 act on sockets when their offset is -1; the plain positioned calls never do (ESPIPE).
  */
 #include <sys/syscall.h>
 

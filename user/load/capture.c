@@ -71,7 +71,8 @@ static int configure(struct capture *capture, const struct config *config, struc
 		backend_select_programs(bpf, btf, capture->backend);
 		error = bpf_map__set_max_entries(bpf->maps.events, (uint32_t)config->capture_ring_bytes);
 		if (!error)
-			error = bpf_map__set_max_entries(bpf->maps.connections, (uint32_t)config->capture_max_connections);
+			error = bpf_map__set_max_entries(bpf->maps.connections,
+							 (uint32_t)config->capture_max_connections);
 		if (!error)
 			error = bpf_map__set_max_entries(bpf->maps.requests, (uint32_t)config->capture_max_connections);
 		if (error)
@@ -107,7 +108,12 @@ static int load_and_attach(struct capture *capture, const struct config *config,
 		capture_error_set(ret_error, "cannot map the ring: %s", strerror(-error));
 		return error;
 	}
-	return backend_attach(capture, ret_error);
+	/* Twice: a thread may fall asleep between the first look and the attaching, or wake up. */
+	blocked_remember(capture);
+	error = backend_attach(capture, ret_error);
+	if (!error)
+		blocked_remember(capture);
+	return error;
 }
 
 static int capture_open(const struct config *config, enum config_backend backend, const struct capture_sink *sink,
@@ -142,7 +148,8 @@ static int capture_open(const struct config *config, enum config_backend backend
 int capture_new(const struct config *config, const struct capture_sink *sink, struct capture **ret_capture,
 		struct capture_report *ret_report)
 {
-	static const enum config_backend order[CAPTURE_BACKENDS] = { BACKEND_FENTRY, BACKEND_KPROBE, BACKEND_TRACEPOINT };
+	static const enum config_backend order[CAPTURE_BACKENDS] = { BACKEND_FENTRY, BACKEND_KPROBE,
+								     BACKEND_TRACEPOINT };
 	int error = -ENOTSUP;
 
 	libbpf_set_print(NULL);
@@ -183,6 +190,7 @@ void capture_free(struct capture *capture)
 		return;
 	for (size_t i = 0; i < capture->link_count; i++)
 		bpf_link__destroy(capture->links[i]);
+	bpf_link__destroy(capture->blocked_link);
 	ring_close(&capture->ring);
 	if (capture->epoll_fd >= 0)
 		close(capture->epoll_fd);
@@ -229,7 +237,7 @@ void capture_decide(struct capture *capture, uint32_t tgid, bool executable_sele
 	/* Processes that the kernel has not met yet get their cgroup's verdict at their first call. */
 	if (bpf_map_lookup_elem(map, &tgid, &verdict))
 		verdict = 0;
-	verdict &= (uint8_t)~(VERDICT_EXE | VERDICT_EXE_PENDING);
+	verdict &= (uint8_t) ~(VERDICT_EXE | VERDICT_EXE_PENDING);
 	if (executable_selected)
 		verdict |= VERDICT_EXE;
 	/* A full map is counted by the kernel side, at the process's next call. */

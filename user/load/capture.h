@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel side as the agent sees it: opens, configures, loads and attaches the BPF programs of the first backend that
- * works, drains the ring into plain records, and carries requests (skip, mute) back. Chooses by trying, never by version.
+ * The kernel side as the agent sees it: opens, configures, loads and attaches the BPF programs of the first backend
+ * that works, drains the ring into plain records, and carries requests (skip, mute) back. Chooses by trying, never by
+ * version.
  */
 #pragma once
 
@@ -44,8 +45,9 @@ struct capture_report {
 	size_t refused_count;
 };
 
-/* Loads and attaches. With BACKEND_AUTO tries fentry, kprobe, tracepoint in this order. `ret_report` is filled either way:
- * on failure its last entry is the reason. Needs root, or CAP_BPF, CAP_PERFMON and, for others' /proc, CAP_SYS_PTRACE. */
+/* Loads and attaches. With BACKEND_AUTO tries fentry, kprobe, tracepoint in this order. `ret_report` is filled either
+ * way: on failure its last entry is the reason. Needs root, or CAP_BPF, CAP_PERFMON and, for others' /proc,
+ * CAP_SYS_PTRACE. */
 MUST_CHECK int capture_new(const struct config *config, const struct capture_sink *sink, struct capture **ret_capture,
 			   struct capture_report *ret_report);
 /* Detaches and unloads: nothing is left in the kernel. Takes NULL. */
@@ -55,7 +57,8 @@ void capture_free(struct capture *capture);
 int capture_fd(const struct capture *capture);
 /* Hands on all that is in the ring; returns how many events. */
 size_t capture_drain(struct capture *capture);
-/* Tracepoint backend: looks after unix sockets whose end no hook tells, a few at each call. `now_ns` is CLOCK_MONOTONIC. */
+/* Tracepoint backend: looks after unix sockets whose end no hook tells, a few at each call. `now_ns` is
+ * CLOCK_MONOTONIC. */
 void capture_sweep(struct capture *capture, uint64_t now_ns);
 /* Tells the kernel about a process whose executable has been looked up. */
 void capture_decide(struct capture *capture, uint32_t tgid, bool executable_selected);
@@ -85,7 +88,7 @@ struct capture_figures {
 	uint64_t silent_segments; /* not sent, as asked */
 	uint64_t truncated_calls;
 	uint64_t scarce_calls;
-	uint64_t wakeups; /* of the ring, as the agent saw them */
+	uint64_t wakeups;          /* of the ring, as the agent saw them */
 	uint64_t malformed_events; /* refused by the receiver: the two sides disagree */
 };
 
@@ -99,11 +102,11 @@ struct capture_map {
 
 struct capture_program {
 	const char *name;
-	const char *hook;      /* "fexit/tcp_sendmsg" */
-	uint64_t runs;         /* 0 unless program statistics are on */
+	const char *hook; /* "fexit/tcp_sendmsg" */
+	uint64_t runs;    /* 0 unless program statistics are on */
 	uint64_t run_time_ns;
-	uint64_t missed;       /* times that the kernel did not run it (recursion) */
-	uint64_t bytes;        /* of kernel memory */
+	uint64_t missed; /* times that the kernel did not run it (recursion) */
+	uint64_t bytes;  /* of kernel memory */
 };
 
 /* Walks maps and attached programs. */

@@ -106,7 +106,8 @@ static int decode_exec(const uint8_t *record, size_t length, const struct captur
 
 	if (length < sizeof(*event) || event->filename_length >= sizeof(filename))
 		return -EBADMSG;
-	if (length - sizeof(*event) < (size_t)event->filename_length + event->arguments_length + event->environment_length)
+	if (length - sizeof(*event) <
+	    (size_t)event->filename_length + event->arguments_length + event->environment_length)
 		return -EBADMSG;
 	memcpy(filename, text, event->filename_length);
 	filename[event->filename_length] = '\0';

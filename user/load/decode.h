@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel's events into plain records. Checks type and length before any field: an event that does not fit is refused
- * and counted, never guessed at. Pure.
+ * The kernel's events into plain records. Checks type and length before any field: an event that does not fit is
+ * refused and counted, never guessed at. Pure.
  */
 #pragma once
 

@@ -32,6 +32,8 @@ struct capture {
 	struct capture_bpf *bpf;
 	struct bpf_link *links[LINKS_MAX];
 	size_t link_count;
+	struct bpf_link *blocked_link; /* blocked.c; NULL when not needed, or no longer */
+	uint64_t blocked_since_ns;
 	enum config_backend backend;
 	struct ring ring;
 	int epoll_fd;
@@ -69,6 +71,10 @@ void calls_fill(volatile const uint8_t *kinds);
 MUST_CHECK int select_configure(struct capture_bpf *bpf, const struct btf *btf, const struct config *config,
 				struct capture_error *ret_error);
 MUST_CHECK int select_fill_maps(struct capture_bpf *bpf, const struct config *config, struct capture_error *ret_error);
+
+/* --- blocked.c: calls that sleep while the function hooks are attached */
+void blocked_remember(struct capture *capture);
+void blocked_let_go(struct capture *capture, uint64_t now_ns);
 
 /* --- sockets.c */
 void sockets_opened(struct capture *capture, const struct open_event *event);

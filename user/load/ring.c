@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads records where the kernel wrote them. The consumer position is given back in steps, not per record: each store to it
- * takes the cache line away from the producers.
+ * Reads records where the kernel wrote them. The consumer position is given back in steps, not per record: each store
+ * to it takes the cache line away from the producers.
  */
 #include "load/ring.h"
 
@@ -53,7 +53,7 @@ static const uint8_t *record_at(const struct ring *ring, uint64_t position, size
 
 	if (length <= head)
 		return ring->data + at;
-	if (length > RING_RECORD_MAX)
+	if (length > RING_RECORD_MAX || !ring->straight)
 		return NULL;
 	memcpy(ring->straight, ring->data + at, head);
 	memcpy(ring->straight + head, ring->data, length - head);

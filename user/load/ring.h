@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The receiver's end of a BPF ring buffer. libbpf's own maps the data twice, and mapped ring pages count as resident: this one
- * maps them once and straightens the rare record that wraps around. The layout is the kernel's (kernel/bpf/ringbuf.c):
- * a consumer page, a producer page, the data; each record an 8-byte header {length with two flag bits, offset} and payload.
+ * The receiver's end of a BPF ring buffer. libbpf's own maps the data twice, and mapped ring pages count as resident:
+ * this one maps them once and straightens the rare record that wraps around. The layout is the kernel's
+ * (kernel/bpf/ringbuf.c): a consumer page, a producer page, the data; each record an 8-byte header {length with two
+ * flag bits, offset} and payload.
  */
 #pragma once
 
@@ -15,7 +16,7 @@ struct ring {
 	void *consumer_page;
 	void *producer_page; /* and, behind it, the data */
 	const uint8_t *data;
-	size_t size; /* of the data: a power of two */
+	size_t size;       /* of the data: a power of two */
 	uint8_t *straight; /* a wrapped record's copy; owned */
 };
 

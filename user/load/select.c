@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Selection: the configuration's cgroups, ports, executables and pids in the kernel side's terms. A cgroup is known to the
- * kernel by its directory's inode number, its depth, and which hierarchy it is in: the v2 tree or a v1 controller's.
+ * Selection: the configuration's cgroups, ports, executables and pids in the kernel side's terms. A cgroup is known to
+ * the kernel by its directory's inode number, its depth, and which hierarchy it is in: the v2 tree or a v1
+ * controller's.
  */
 #include <errno.h>
 #include <mntent.h>
@@ -24,7 +25,8 @@ static void mount_controller(const struct btf *btf, const char *options, char *c
 	controller[0] = '\0';
 	snprintf(list, sizeof(list), "%s", options);
 	while ((word = strsep(&rest, ","))) {
-		/* The memory controller's directory is `memory`, block I/O's option is `blkio`, the kernel says `io`. */
+		/* The memory controller's directory is `memory`, block I/O's option is `blkio`, the kernel says `io`.
+		 */
 		const char *name = !strcmp(word, "blkio") ? "io" : word;
 
 		if (kernel_controller_index(btf, name) >= 0) {
@@ -84,18 +86,20 @@ static int select_cgroup(const struct btf *btf, const char *path, struct selecte
 			 struct capture_error *ret_error)
 {
 	CLEANUP_FREE char *resolved = realpath(path, NULL);
-	struct cgroup_mount mount;
+	struct cgroup_mount mount = { .directory = "" };
 	struct stat status;
 	int controller = -1;
 
 	if (!resolved || stat(resolved, &status) || !S_ISDIR(status.st_mode)) {
-		capture_error_set(ret_error, "--select.cgroup=%s: no such cgroup directory; name one below a cgroup mount", path);
+		capture_error_set(ret_error,
+				  "--select.cgroup=%s: no such cgroup directory; name one below a cgroup mount", path);
 		return -ENOENT;
 	}
 	if (find_cgroup_mount(btf, resolved, &mount)) {
-		capture_error_set(ret_error,
-				  "--select.cgroup=%s: lies in no cgroup2 tree and in no v1 controller's; name a directory of one",
-				  path);
+		capture_error_set(
+			ret_error,
+			"--select.cgroup=%s: not in a cgroup2 tree or a v1 controller's; name a directory of one",
+			path);
 		return -EINVAL;
 	}
 	if (mount.controller[0])
@@ -112,8 +116,8 @@ int select_configure(struct capture_bpf *bpf, const struct btf *btf, const struc
 	uint8_t required = 0;
 
 	if (config->select_cgroups.count > SELECT_CGROUPS_MAX) {
-		capture_error_set(ret_error, "--select.cgroup: given %zu times; at most %d", config->select_cgroups.count,
-				  SELECT_CGROUPS_MAX);
+		capture_error_set(ret_error, "--select.cgroup: given %zu times; at most %d",
+				  config->select_cgroups.count, SELECT_CGROUPS_MAX);
 		return -E2BIG;
 	}
 	for (size_t i = 0; i < config->select_cgroups.count; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which socket a connection id stands for: requests of stream go to the kernel by the socket's address, and in the
- * tracepoint backend the ends of unix sockets, which no hook tells, are found by asking (a small BPF program looks whether the
- * socket still has the inode it had). A few at each sweep, all of them about once a second.
+ * tracepoint backend the ends of unix sockets, which no hook tells, are found by asking (a small BPF program looks
+ * whether the socket still has the inode it had). A few at each sweep, all of them about once a second.
  */
 #include <errno.h>
 
@@ -186,6 +186,7 @@ void capture_sweep(struct capture *capture, uint64_t now_ns)
 	struct hash_node *node = capture->sweep_next;
 	bool gone = false;
 
+	blocked_let_go(capture, now_ns);
 	if (capture->backend != BACKEND_TRACEPOINT || now_ns - capture->sweep_ns < SWEEP_INTERVAL_NS)
 		return;
 	capture->sweep_ns = now_ns;

@@ -85,8 +85,10 @@ static enum proto_status start_request(struct http1_feed *feed)
 static enum proto_status start_response(struct http1_feed *feed)
 {
 	/* All sound requests are answered, and what comes next answers one that was not. */
-	if (feed->state->flow[FLOW_REQUEST].phase == PHASE_DEAD && feed->state->open == 0)
+	if (feed->state->flow[FLOW_REQUEST].phase == PHASE_DEAD && feed->state->open == 0) {
+		feed->flow->phase = PHASE_DEAD;
 		return PROTO_MALFORMED;
+	}
 	if (!feed->chunk->data)
 		return PROTO_LOST;
 	if (!http1_pair(feed))
@@ -141,8 +143,7 @@ static enum proto_status http1_feed(void *opaque, const struct proto_sink *sink,
 		status = http1_take_bytes(&feed);
 	*consumed = feed.at;
 	feed.flow->offset += feed.at;
-	if (status == PROTO_MALFORMED && !(which == FLOW_RESPONSE && state->flow[FLOW_REQUEST].phase == PHASE_DEAD &&
-					   feed.flow->phase == PHASE_START))
+	if (status == PROTO_MALFORMED && feed.flow->phase != PHASE_DEAD)
 		http1_malformed(&feed);
 	return status;
 }

@@ -138,9 +138,9 @@ static enum proto_detect detect_request(const uint8_t *bytes, size_t length)
 	i = start;
 	while (i < length && i - start < METHOD_MAX && is_token_byte(bytes[i]))
 		i++;
-	if (i == length && i - start < METHOD_MAX)
+	if (i == length)
 		return DETECT_MORE;
-	if (i == start || i == length || bytes[i] != ' ')
+	if (i == start || bytes[i] != ' ')
 		return DETECT_NO;
 	return detect_target(bytes, length, i + 1, start);
 }

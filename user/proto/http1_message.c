@@ -64,6 +64,9 @@ void http1_request_head_done(struct http1_feed *feed)
 {
 	struct http1_request *request = http1_current(feed);
 
+	/* It was given up while it was read. */
+	if (!request)
+		return;
 	request->flags |= REQUEST_HEAD_DONE;
 	request->request_last_ns = feed->chunk->time_ns;
 	if (feed->flow->flags & HEAD_EXPECT)

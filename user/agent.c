@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The agent: makes the stages, wires them, owns the loop. One thread: the ring is drained on a timer whose interval follows
- * the load (wake-ups by the kernel side are the exception, for a ring that fills up), and before every scrape.
+ * The agent: makes the stages, wires them, owns the loop. One thread: the ring is drained on a timer whose interval
+ * follows the load (wake-ups by the kernel side are the exception, for a ring that fills up), and before every scrape.
  */
 #include "agent.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-#define STALL_NS 2000000000ULL      /* the ring has not been drained for so long: the agent does not keep up */
+#define STALL_NS 2000000000ULL /* the ring has not been drained for so long: the agent does not keep up */
 #define RECENT_LOSS_NS 60000000000ULL
 
 void agent_watch_losses(struct agent *agent)
@@ -53,7 +53,8 @@ size_t agent_health(void *ctx, struct web_check *ret_checks)
 		.name = "losses",
 		.state = losing ? WEB_CHECK_WARN : WEB_CHECK_PASS,
 		.time_ns = agent->lost_realtime_ns ? agent->lost_realtime_ns : agent->started_realtime_ns,
-		.message = losing ? "events were lost in the last minute: see sonde_events_lost_total" : "none in the last minute",
+		.message = losing ? "events were lost in the last minute: see sonde_events_lost_total" :
+				    "none in the last minute",
 	};
 	return count;
 }

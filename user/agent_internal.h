@@ -27,13 +27,13 @@ struct agent {
 	struct loop_source *drain_timer;
 	struct hash_table executables; /* agent_select.c: processes whose executable was looked at */
 	uint64_t drain_interval_ns;
-	uint64_t idle_drains;  /* in a row that found nothing */
-	uint64_t now_ns;       /* CLOCK_MONOTONIC of the drain at hand */
-	uint64_t drained_ns;   /* of the last one that ended */
+	uint64_t idle_drains; /* in a row that found nothing */
+	uint64_t now_ns;      /* CLOCK_MONOTONIC of the drain at hand */
+	uint64_t drained_ns;  /* of the last one that ended */
 	uint64_t housekept_ns;
 	uint64_t expired_ns;
 	uint64_t started_realtime_ns;
-	uint64_t lost_before;  /* events lost at the last look, for health */
+	uint64_t lost_before;      /* events lost at the last look, for health */
 	uint64_t lost_realtime_ns; /* when a look last found more */
 	struct log_limit loss_limit;
 };

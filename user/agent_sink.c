@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Glue between the stages: what the kernel side tells goes to identity and stream, what stream makes of it goes to aggregate
- * under the service's name. Nothing is decided here but which names go where.
+ * Glue between the stages: what the kernel side tells goes to identity and stream, what stream makes of it goes to
+ * aggregate under the service's name. Nothing is decided here but which names go where.
  */
 #include "agent_internal.h"
 
@@ -92,7 +92,8 @@ static void on_exchange(void *ctx, const struct exchange *exchange)
 {
 	struct agent *agent = ctx;
 
-	aggregate_exchange(agent->aggregate, identity_service(agent->identity, exchange->tgid, agent->now_ns), exchange);
+	aggregate_exchange(agent->aggregate, identity_service(agent->identity, exchange->tgid, agent->now_ns),
+			   exchange);
 }
 
 static void on_active(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side, enum http_method method, int change)
@@ -100,7 +101,8 @@ static void on_active(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side
 	struct agent *agent = ctx;
 
 	(void)conn_id;
-	aggregate_active(agent->aggregate, identity_service(agent->identity, tgid, agent->now_ns), side, method, change);
+	aggregate_active(agent->aggregate, identity_service(agent->identity, tgid, agent->now_ns), side, method,
+			 change);
 }
 
 static void on_unparsed(void *ctx, const struct unparsed_report *report)

@@ -4,26 +4,31 @@
  */
 #include "doctor.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "base/cleanup.h"
+#include "base/file.h"
 #include "load/capture.h"
 
 static const enum config_backend backends[] = { BACKEND_FENTRY, BACKEND_KPROBE, BACKEND_TRACEPOINT };
 
+static void tell(const char *state, const char *what, const char *text)
+{
+	printf("%-5s %-13s %s\n", state, what, text);
+}
+
 /* What the kernel's lockdown mode is: the word in brackets. */
 static void tell_lockdown(void)
 {
-	CLEANUP_FILE FILE *file = fopen("/sys/kernel/security/lockdown", "re");
-	char line[256];
+	char text[256];
 
-	if (!file || !fgets(line, sizeof(line), file))
+	if (file_read(AT_FDCWD, "/sys/kernel/security/lockdown", text, sizeof(text), NULL))
 		return;
-	if (strstr(line, "[confidentiality]"))
-		printf("warn  lockdown      confidentiality: the kernel refuses reads of its memory; boot with lockdown=integrity\n");
+	if (strstr(text, "[confidentiality]"))
+		tell("warn", "lockdown",
+		     "confidentiality: reads of kernel memory are refused; boot with lockdown=integrity");
 }
 
 static void tell_pid_namespace(void)
@@ -32,7 +37,7 @@ static void tell_pid_namespace(void)
 
 	/* The initial pid namespace has a fixed inode number (PROC_PID_INIT_INO of include/linux/proc_ns.h). */
 	if (readlink("/proc/self/ns/pid", target, sizeof(target) - 1) > 0 && strcmp(target, "pid:[4026531836]"))
-		printf("warn  pids          not in the host's pid namespace: services cannot be named; run with hostPID\n");
+		tell("warn", "pids", "not in the host's pid namespace, services cannot be named: run with hostPID");
 }
 
 static bool tell_backend(const struct config *config, enum config_backend backend)
@@ -41,10 +46,10 @@ static bool tell_backend(const struct config *config, enum config_backend backen
 	const char *limits = capture_backend_limits(backend);
 
 	if (capture_try(config, backend, &error)) {
-		printf("no    %-13s %s\n", capture_backend_text(backend), error.text);
+		tell("no", capture_backend_text(backend), error.text);
 		return false;
 	}
-	printf("ok    %-13s %s%s\n", capture_backend_text(backend), *limits ? "works; not seen: " : "works", limits);
+	tell("ok", capture_backend_text(backend), *limits ? limits : "sees all that is parsed");
 	return true;
 }
 
@@ -54,17 +59,16 @@ int doctor_run(const struct config *config)
 	bool any = false;
 
 	if (!uname(&kernel))
-		printf("      kernel        %s %s\n", kernel.release, kernel.machine);
+		printf("%-5s %-13s %s %s\n", "", "kernel", kernel.release, kernel.machine);
 	if (geteuid())
-		printf("no    privileges    not root: run `sudo sonde doctor`\n");
-	if (*capture_missing_btf())
-		printf("no    btf           %s\n", capture_missing_btf());
-	else
-		printf("ok    btf           /sys/kernel/btf/vmlinux\n");
+		tell("no", "privileges", "not root: run `sudo sonde doctor`");
+	tell(*capture_missing_btf() ? "no" : "ok", "btf",
+	     *capture_missing_btf() ? capture_missing_btf() : "/sys/kernel/btf/vmlinux");
 	tell_lockdown();
 	tell_pid_namespace();
 	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
 		any |= tell_backend(config, backends[i]);
+	tell("no", "tls", "encrypted connections are counted, not read");
 	printf("%s\n", any ? "sonde can observe this host." : "sonde cannot observe this host.");
 	return any ? 0 : 1;
 }

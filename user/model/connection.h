@@ -34,13 +34,14 @@ struct connection_open {
 	struct endpoint local;
 	struct endpoint remote;
 	enum connection_role role;
-	bool from_start;      /* no byte had crossed before position[]: the first bytes seen are the connection's first */
-	uint32_t tgid;        /* the process that moved the first byte seen; initial pid namespace */
+	bool from_start; /* no byte had crossed before position[]: the first bytes seen are the connection's first */
+	uint32_t tgid;   /* the process that moved the first byte seen; initial pid namespace */
 	uint32_t position[2]; /* by direction: the stream position of the next byte not yet seen */
 };
 
 enum connection_end_kind {
-	END_RECEIVE, /* the peer sent its FIN, or shut down its side: nothing more will arrive after position[RECEIVE] */
+	END_RECEIVE, /* the peer sent its FIN, or shut down its side: nothing more will arrive after position[RECEIVE]
+		      */
 	END_SEND,    /* this side sent its FIN */
 	END_CLOSED,  /* the socket is gone: the last event of this conn_id */
 };
@@ -56,7 +57,7 @@ struct connection_end {
 	uint64_t time_ns;
 	enum connection_end_kind kind;
 	enum connection_end_reason reason;
-	bool positions_known;    /* false: position[] says nothing (unix socket found gone by a sweep) */
-	uint32_t position[2];    /* by direction: one past the last byte that crossed, seen or not */
-	uint64_t skipped[2];     /* bytes that crossed while the kernel had been told to be silent (opaque) */
+	bool positions_known; /* false: position[] says nothing (unix socket found gone by a sweep) */
+	uint32_t position[2]; /* by direction: one past the last byte that crossed, seen or not */
+	uint64_t skipped[2];  /* bytes that crossed while the kernel had been told to be silent (opaque) */
 };

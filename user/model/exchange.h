@@ -66,10 +66,11 @@ struct text {
 
 struct http_facts {
 	enum http_method method;
-	uint16_t status;  /* of the final response; 0 when there was none */
-	uint8_t version;  /* 10 or 11: of the request line */
-	bool upgraded;    /* 101 or a 2xx to CONNECT: the connection became opaque */
-	struct text path; /* of the request target, without query; cut at a maximum; "*" and authority forms as they are */
+	uint16_t status; /* of the final response; 0 when there was none */
+	uint8_t version; /* 10 or 11: of the request line */
+	bool upgraded;   /* 101 or a 2xx to CONNECT: the connection became opaque */
+	struct text
+		path; /* of the request target, without query; cut at a maximum; "*" and authority forms as they are */
 	struct text host; /* Host field or the absolute form's authority, as sent (may hold ":port"); may be empty */
 };
 

@@ -9,26 +9,27 @@
 
 /* Bytes of a stream that were passed over without being parsed (sonde_stream_skipped_bytes_total). */
 enum skip_reason {
-	SKIP_GAP,         /* not captured, not skippable by length: the stream fell out of step */
-	SKIP_RESYNC,      /* passed over while looking for the next message boundary */
+	SKIP_GAP,          /* not captured, not skippable by length: the stream fell out of step */
+	SKIP_RESYNC,       /* passed over while looking for the next message boundary */
 	SKIP_BEFORE_START, /* of connections that were open before the agent, up to the first boundary */
-	SKIP_MALFORMED,   /* after bytes that break the protocol, until the connection's end */
+	SKIP_MALFORMED,    /* after bytes that break the protocol, until the connection's end */
 	SKIP_REASON_COUNT,
 };
 
 /* Times that a stream fell out of step, and exchanges that could not be paired (sonde_stream_out_of_step_total). */
 enum out_of_step_reason {
-	STEP_GAP,             /* bytes missing where they were needed */
-	STEP_OVERLAP,         /* two segments claim the same bytes */
-	STEP_MALFORMED,       /* bytes that break the protocol */
-	STEP_RESPONSE_ALONE,  /* a response whose request was not seen */
-	STEP_REQUEST_LOST,    /* requests given up unanswered because their stream lost its step */
-	STEP_PIPELINE_FULL,   /* more requests in flight on one connection than are kept */
-	STEP_HEAD_TOO_LARGE,  /* a message head beyond the parser's maximum */
+	STEP_GAP,            /* bytes missing where they were needed */
+	STEP_OVERLAP,        /* two segments claim the same bytes */
+	STEP_MALFORMED,      /* bytes that break the protocol */
+	STEP_RESPONSE_ALONE, /* a response whose request was not seen */
+	STEP_REQUEST_LOST,   /* requests given up unanswered because their stream lost its step */
+	STEP_PIPELINE_FULL,  /* more requests in flight on one connection than are kept */
+	STEP_HEAD_TOO_LARGE, /* a message head beyond the parser's maximum */
 	STEP_REASON_COUNT,
 };
 
-/* Why a connection's bytes are not turned into exchanges (sonde_unparsed_connections_total, sonde_unparsed_bytes_total). */
+/* Why a connection's bytes are not turned into exchanges (sonde_unparsed_connections_total,
+ * sonde_unparsed_bytes_total). */
 enum unparsed_reason {
 	UNPARSED_UNKNOWN,   /* no protocol recognised in the first bytes */
 	UNPARSED_TLS,       /* a TLS record where a greeting should be */

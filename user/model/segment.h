@@ -31,7 +31,8 @@ struct segment {
 struct capture_control {
 	void *ctx;
 	/* Bytes of this direction before `position` are not needed (a body of known length). The kernel stays silent
-	 * until a call crosses or reaches `position`; that call's segment is delivered (with what lies beyond captured). */
+	 * until a call crosses or reaches `position`; that call's segment is delivered (with what lies beyond
+	 * captured). */
 	void (*skip_until)(void *ctx, uint64_t conn_id, enum direction direction, uint32_t position);
 	/* Nothing more of this connection is needed: count its bytes in the kernel, tell them with its end. */
 	void (*mute)(void *ctx, uint64_t conn_id);

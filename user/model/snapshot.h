@@ -73,7 +73,8 @@ struct snapshot_source {
 struct snapshot {
 	struct snapshot_source sources[SNAPSHOT_SOURCES_MAX];
 	size_t source_count;
-	/* Called before a walk: drains the capture ring, so that a scrape sees all that happened before it. May be NULL. */
+	/* Called before a walk: drains the capture ring, so that a scrape sees all that happened before it. May be
+	 * NULL. */
 	void (*refresh)(void *ctx);
 	void *refresh_ctx;
 };

@@ -294,7 +294,7 @@ static int run_restart(struct truth *truth, const struct truth_case *kase, enum 
 
 #define LATE(title, text, conversation)                                                                       \
 	{                                                                                                     \
-		.name = (title), .number = 5, .description = (text), .families = EVERY,                       \
+		.name = (title), .number = 5, .description = (text), .families = TCP4 | UNIX,                 \
 		.flags = OWN_AGENT | ALLOW_OUT_OF_STEP, .script = &(conversation), .run = run_with_late_agent \
 	}
 #define RESTART(title, text, ...)                                                                                    \

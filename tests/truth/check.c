@@ -210,6 +210,7 @@ static bool look(struct truth *truth, const struct truth_case *kase, enum family
 	right = scrape_right(truth, kase, family, &scrape, why, size);
 	service_name(prefix, sizeof(prefix), kase, family, "");
 	prefix[strlen(prefix) - 1] = '\0';
+	losses_read(&scrape, &truth->losses);
 	if (!right)
 		describe_seen(&scrape, prefix, truth->result->got, sizeof(truth->result->got));
 	scrape_done(&scrape);

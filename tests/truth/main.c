@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #define DEADLINE_S 20
+/* Services stay in the exposition: without a fresh agent now and then scrapes would take longer than workloads. */
+#define TESTS_PER_AGENT 30
 #define EXIT_USAGE 2
 
 enum {
@@ -148,12 +150,27 @@ static void list_test(struct truth *truth, const struct truth_case *kase, enum f
 	printf("%d\t%s\t%s\n", kase->number, name, kase->description);
 }
 
+static int read_before(struct truth *truth)
+{
+	struct scrape scrape;
+	int err = scrape_new(truth->sonde.port, &scrape);
+
+	if (err < 0)
+		return err;
+	losses_read(&scrape, &truth->losses);
+	for (size_t i = 0; i < scrape.count; i++)
+		if (!strcmp(scrape.samples[i].name, "sonde_backend_info"))
+			label_value(&scrape.samples[i], "backend", truth->backend, sizeof(truth->backend));
+	scrape_done(&scrape);
+	return 0;
+}
+
 /* The shared agent of this number: running afterwards unless the result says why not. */
 static void prepare_agent(struct truth *truth, const struct truth_case *kase)
 {
-	struct scrape scrape;
-	int err;
-	bool stale = kase->flags & OWN_AGENT || truth->agent_number != kase->number || !sonde_alive(truth);
+	int err = 0;
+	bool stale = kase->flags & OWN_AGENT || truth->agent_number != kase->number ||
+		     truth->agent_tests++ == TESTS_PER_AGENT || !sonde_alive(truth);
 
 	if (truth->options.dry_run)
 		return;
@@ -163,17 +180,16 @@ static void prepare_agent(struct truth *truth, const struct truth_case *kase)
 		return;
 	if (stale && sonde_start(truth) < 0)
 		return;
+	if (stale)
+		truth->agent_tests = 1;
 	truth->agent_number = kase->number;
-	err = scrape_new(truth->sonde.port, &scrape);
-	if (err < 0) {
+	/* The last look at a test that went well is the first at the next one. */
+	if (stale || !truth->settled)
+		err = read_before(truth);
+	if (err < 0)
 		result_fail(truth->result, "cannot scrape sonde: %s", strerror(-err));
-		return;
-	}
-	losses_read(&scrape, &truth->before);
-	for (size_t i = 0; i < scrape.count; i++)
-		if (!strcmp(scrape.samples[i].name, "sonde_backend_info"))
-			label_value(&scrape.samples[i], "backend", truth->backend, sizeof(truth->backend));
-	scrape_done(&scrape);
+	truth->before = truth->losses;
+	truth->settled = false;
 }
 
 static void run_test(struct truth *truth, const struct truth_case *kase, enum family family, const char *name)
@@ -201,6 +217,7 @@ static void run_test(struct truth *truth, const struct truth_case *kase, enum fa
 		if (check_witness(truth, kase) && !truth->options.dry_run && !(kase->flags & OWN_AGENT))
 			check_case(truth, kase, family);
 	}
+	truth->settled = result.verdict == VERDICT_PASS && !(kase->flags & ALLOW_OUT_OF_STEP);
 	snprintf(result.backend, sizeof(result.backend), "%s", truth->backend);
 	result.seconds = (double)(clock_ns() - start) / 1e9;
 	report_add(truth->report, &result);

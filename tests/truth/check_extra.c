@@ -114,6 +114,9 @@ void describe_seen(const struct scrape *scrape, const char *prefix, char *text, 
 		if (used < size)
 			used += describe_reasons(scrape, reasons[k], text + used, size - used);
 	}
+	if (used < size)
+		snprintf(text + used, size - used, "; scarce calls %.0f",
+			 scrape_sum(scrape, "sonde_scarce_calls_total", NULL, NULL, NULL));
 }
 
 bool check_witness(struct truth *truth, const struct truth_case *kase)

@@ -250,15 +250,17 @@ def run_json(command, cpu, directory):
 def run_wrk(url, seconds, connections, cpu):
     """Requests per second, quantiles in us, and the CPU time it took."""
     before = os.times()
-    result = subprocess.run(["taskset", "-c", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", url],
-                            capture_output=True, text=True, check=False)
+    command = ["taskset", "-c", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--timeout", "20s", "--latency", url]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     after = os.times()
     rate = re.search(r"^Requests/sec:\s+([\d.]+)", result.stdout, re.M)
     if result.returncode or not rate or "Socket errors" in result.stdout or "Non-2xx" in result.stdout:
         raise Failure(f"wrk failed: {(result.stderr + result.stdout).strip()}")
     unit = {"us": 1.0, "ms": 1e3, "s": 1e6}
     quantiles = {quantile: float(value) * unit[name]
-                 for quantile, value, name in re.findall(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)$", result.stdout, re.M)}
+                 for quantile, value, name in re.findall(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)\s*$", result.stdout, re.M)}
+    if sorted(quantiles) != ["50", "99"]:
+        raise Failure(f"wrk's quantiles are not understood: {result.stdout.strip()}")
     used = after.children_user + after.children_system - before.children_user - before.children_system
     return {"rate": float(rate.group(1)), "latency_p50_us": quantiles["50"],
             "latency_p99_us": quantiles["99"]}, int(used * 1e9)

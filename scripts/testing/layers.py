@@ -154,7 +154,7 @@ def one_kernel(kernel, in_ci):
         else:
             result.skipped, result.skips = 1, [reason]
         return [result]
-    status, output, seconds, log = run(["scripts/vm/matrix.sh", kernel], name, 20 * MINUTE)
+    status, output, seconds, log = run(["scripts/vm/matrix.sh", kernel], name, 30 * MINUTE)
     sections = results.sections_from_tap(name, output, status)
     for section in sections:
         section.log, section.seconds = log, seconds / len(sections)

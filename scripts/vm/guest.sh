@@ -15,11 +15,22 @@ for program in build/tests/bpf/test_*; do
     "$program" 2>&1
     note $?
 done
+[ -x build/tests/truth/truth ] || exit $status
+build/sonde doctor >/results/doctor.txt 2>&1
 for backend in $BACKENDS; do
-    [ -x build/tests/truth/truth ] || continue
     echo "# section: truth $backend"
+    # One clear failure in place of one for each case.
+    if ! grep -q "^ok  *$backend" /results/doctor.txt; then
+        echo "not ok 1 - sonde doctor: $(grep " $backend " /results/doctor.txt || tail -n 1 /results/doctor.txt)"
+        status=1
+        continue
+    fi
+    # Every family of addresses under one backend, IPv4 and unix under the others: emulation is slow.
+    cases='*.*[4x]'
+    [ "$backend" != fentry ] || cases='*'
     # shellcheck disable=SC2086
-    build/tests/truth/truth --sonde build/sonde --backend "$backend" --json "/results/$backend.json" $TRUTH_ARGS 2>&1
+    build/tests/truth/truth --sonde build/sonde --backend "$backend" --case "$cases" \
+        --json "/results/$backend.json" $TRUTH_ARGS 2>&1
     note $?
 done
 exit $status

@@ -17,7 +17,7 @@ for kernel in ${*:-5.10 6.1 6.12 newest}; do
     done
     results=build/test-results/vm/$kernel
     rm -rf "$results"
-    scripts/vm/run.sh --kernel "$kernel" --results "$results" --timeout "${VM_TIMEOUT:-900}" --cpus "${VM_CPUS:-1}" \
+    scripts/vm/run.sh --kernel "$kernel" --results "$results" --timeout "${VM_TIMEOUT:-1700}" --cpus "${VM_CPUS:-1}" \
         --memory 2G "${files[@]}" -- env TRUTH_ARGS="${TRUTH_ARGS:---host-wide --scale 0.05 --slow 4}" \
         BACKENDS="${BACKENDS:-fentry kprobe tracepoint}" sh scripts/vm/guest.sh ||
         status=$?

@@ -16,6 +16,7 @@
 #include "process.h"
 
 #define FIRST_STEPS 20   /* I/O vectors of a call that are copied at once; few have more */
+#define SKIP_STEPS 64    /* I/O vectors that are passed over to where copying begins */
 #define REST_STEPS 64    /* and how many, or chunks, at a time of what follows */
 #define REST_ROUNDS 18   /* together more than the 1,024 vectors that a call may have (UIO_MAXIOV) */
 #define BULK_BYTES 16384 /* a call that moves so much wakes user space: it may want to skip the rest */
@@ -88,26 +89,43 @@ static __always_inline int capture_part(struct scratch *scratch)
 	return 0;
 }
 
+static __always_inline int capture_step(struct scratch *scratch)
+{
+	if (!scratch->transfer.base_left && user_vector_next(&scratch->transfer))
+		return -1;
+	return scratch->transfer.base_left ? capture_part(scratch) : 0;
+}
+
+/* Passes over `skip` bytes of the call's buffers. Not static: the verifier looks at it once. */
+__noinline int capture_skip(__u32 direction)
+{
+	struct scratch *scratch = scratch_of(direction);
+	__u32 passed;
+
+	if (!scratch)
+		return -1;
+	for (int step = 0; step < SKIP_STEPS && scratch->capture.skip; step++) {
+		if (!scratch->transfer.base_left && user_vector_next(&scratch->transfer))
+			break;
+		passed = smaller(scratch->capture.skip, scratch->transfer.base_left);
+		scratch->transfer.base += passed;
+		scratch->transfer.base_left -= passed;
+		scratch->capture.skip -= passed;
+	}
+	/* What cannot be reached is told by length. */
+	if (scratch->capture.skip)
+		scratch->capture.want = 0;
+	return 0;
+}
+
 /* Copies until the event at hand is full, or nothing more is wanted, or it cannot go on: then nothing is wanted any
  * more. */
 static __always_inline void capture_first(struct scratch *scratch)
 {
-	struct transfer *transfer = &scratch->transfer;
 	struct capture *capture = &scratch->capture;
 
 	for (int step = 0; step < FIRST_STEPS && capture->want && capture->filled < CHUNK_BYTES; step++) {
-		int error = transfer->base_left ? 0 : user_vector_next(transfer);
-
-		if (!error && capture->skip) {
-			__u32 passed = smaller(capture->skip, transfer->base_left);
-
-			transfer->base += passed;
-			transfer->base_left -= passed;
-			capture->skip -= passed;
-		}
-		if (!error && transfer->base_left)
-			error = capture_part(scratch);
-		if (error)
+		if (capture_step(scratch))
 			capture->want = 0;
 	}
 }
@@ -122,9 +140,7 @@ __noinline int capture_rest(__u32 direction)
 	for (int step = 0; step < REST_STEPS && scratch->capture.want; step++) {
 		if (scratch->capture.filled >= CHUNK_BYTES)
 			event_tell(scratch, scratch->event.captured_offset + CHUNK_BYTES);
-		if (!scratch->transfer.base_left && user_vector_next(&scratch->transfer))
-			return -1;
-		if (scratch->transfer.base_left && capture_part(scratch))
+		if (capture_step(scratch))
 			return -1;
 	}
 	return 0;
@@ -160,6 +176,28 @@ static __always_inline __u32 capture_wanted(const struct transfer *transfer, __u
 	return smaller(rest, call_bytes_max);
 }
 
+/* The first chunk is copied: leaves out what follows as far as it is sure to be body. */
+static __always_inline void body_pass_over(struct scratch *scratch, struct connection_key *key,
+					   struct connection_value *connection, __u32 position)
+{
+	struct transfer *transfer = &scratch->transfer;
+	struct capture *capture = &scratch->capture;
+	__u32 end = hint_chunk_end(transfer->direction);
+
+	if (!end)
+		end = hint_message_end(transfer->direction);
+	if (end >= CHUNK_BYTES + capture->want) {
+		capture->want = 0;
+		if (end > transfer->length)
+			skip_body(key, connection, transfer->direction, position + end);
+	} else if (end > CHUNK_BYTES) {
+		event_tell(scratch, end);
+		capture->skip = end - CHUNK_BYTES;
+		capture->want -= end - CHUNK_BYTES;
+		capture_skip(transfer->direction);
+	}
+}
+
 static __always_inline void transfer_tell(struct scratch *scratch, struct connection_key *key,
 					  struct connection_value *connection, struct stream_positions positions,
 					  __u32 offset)
@@ -183,15 +221,11 @@ static __always_inline void transfer_tell(struct scratch *scratch, struct connec
 	*capture = (struct capture){ .skip = offset,
 				     .waiting = waiting,
 				     .want = capture_wanted(transfer, waiting, offset) };
+	if (offset)
+		capture_skip(transfer->direction);
 	capture_first(scratch);
-	if (capture->want && capture->filled >= CHUNK_BYTES) {
-		__u32 message = hint_message_length(transfer->direction, capture->want);
-
-		if (message > transfer->length)
-			skip_body(key, connection, transfer->direction, positions.own + message);
-		if (message)
-			capture->want = 0;
-	}
+	if (capture->want && capture->filled >= CHUNK_BYTES)
+		body_pass_over(scratch, key, connection, positions.own);
 	for (int round = 0; round < REST_ROUNDS && capture->want; round++)
 		if (capture_rest(transfer->direction))
 			break;
@@ -232,9 +266,7 @@ static __always_inline struct connection_value *connection_of(struct connection_
 
 	/* A unix socket whose end no hook saw, and another one at its address since. */
 	if (connection && connection->family_unix && transfer->inode && connection->inode != transfer->inode) {
-		struct end_event end = {};
-
-		connection_close(key, connection, &end);
+		unix_close(key, connection);
 		connection = NULL;
 	}
 	if (!connection && transfer->length)

@@ -194,3 +194,14 @@ static __always_inline void connection_close(struct connection_key *key, struct 
 	requests_forget(key);
 	bpf_map_delete_elem(&connections, key);
 }
+
+/* A unix socket is gone; its positions are the map's own. */
+static __always_inline void unix_close(struct connection_key *key, struct connection_value *connection)
+{
+	struct end_event end = {};
+
+	end.position[FLOW_RECEIVE] = connection->unix_position[FLOW_RECEIVE];
+	end.position[FLOW_SEND] = connection->unix_position[FLOW_SEND];
+	end.positions_known = 1;
+	connection_close(key, connection, &end);
+}

@@ -131,14 +131,9 @@ static __always_inline void on_unix_release(struct sock *sock)
 {
 	struct connection_key key = { .sock = (__u64)sock };
 	struct connection_value *connection = bpf_map_lookup_elem(&connections, &key);
-	struct end_event end = {};
 
-	if (!connection || !connection->family_unix)
-		return;
-	end.position[FLOW_RECEIVE] = connection->unix_position[FLOW_RECEIVE];
-	end.position[FLOW_SEND] = connection->unix_position[FLOW_SEND];
-	end.positions_known = 1;
-	connection_close(&key, connection, &end);
+	if (connection && connection->family_unix)
+		unix_close(&key, connection);
 }
 
 /* What the kprobe backend knows of a thread's call between its entry and its end. */

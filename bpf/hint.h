@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Is the rest of this large call the body of the message that it begins with? Looked at only when a call has more than
- * one chunk: then the first chunk is searched for an HTTP head with a Content-Length that covers the rest. If so the
- * rest is told by length, and later calls are silent up to the message's end, as if user space, which parses the same
- * head, had asked for it already. When in doubt the answer is no, and everything is copied.
+ * How far is this large call sure to be body? Looked at only when a call has more than one chunk of capture: then the
+ * first one is searched for an HTTP head with a Content-Length, or for the size line of an HTTP chunk at its beginning.
+ * Up to the end of that body or chunk bytes are told by length, and if it lies beyond the call
+ * later calls are silent up to it, as if user space, which parses the same bytes, had asked for it already. When in
+ * doubt the answer is no, and everything is copied: what is not HTTP is passed over whole in any case.
  *
- * No is also said where the bytes after the head begin another message (an answer to HEAD has a length and no body),
- * and where a Transfer-Encoding overrides the length (RFC 9112 section 6.3).
+ * No is also said where the bytes after a head begin another message: an answer to HEAD has a length and no body. A
+ * Transfer-Encoding overrides a Content-Length (RFC 9112 section 6.3).
  */
 #pragma once
 
 #include "maps.h"
 
 #define HINT_HEAD_BYTES 512
+#define CHUNK_DIGITS_MAX 7           /* chunks of up to 256 MiB */
 #define HINT_LENGTH_MAX (1ULL << 30) /* positions are modulo 2^32: beyond this user space asks in steps */
 
 /* Eight folded bytes as one number, first byte most significant. */
@@ -56,9 +58,40 @@ static __always_inline bool looks_like_message(const __u8 *bytes)
 	return bytes[0] == 'H' && bytes[1] == 'T' && bytes[2] == 'T' && bytes[3] == 'P';
 }
 
-/* The first chunk of a call is in scratch, `rest` more bytes would be copied. The length of the message that begins
- * there and covers the rest; 0 when that is not sure. Not static: the verifier looks at it once, whoever calls. */
-__noinline int hint_message_length(__u32 direction, __u32 rest)
+/* RFC 9112 section 7.1: chunk-size CRLF, with no extension. Where the chunk's data ends, in the call; 0 when this is no
+ * size line. The size is built in the map: the verifier would follow every value that it can take. Not static: it is
+ * looked at once. */
+__noinline int hint_chunk_end(__u32 direction)
+{
+	struct scratch *scratch = scratch_of(direction);
+	volatile struct head_scan *scan;
+	const __u8 *line;
+
+	if (!scratch || scratch->event.captured_offset)
+		return 0;
+	line = scratch->payload;
+	scan = &scratch->scan;
+	scan->length = 0;
+	scan->digits = 0;
+	for (int i = 0; i < CHUNK_DIGITS_MAX; i++) {
+		__u8 letter = FOLDED(line[i]);
+
+		if (line[i] >= '0' && line[i] <= '9')
+			scan->length = scan->length << 4 | (line[i] - '0');
+		else if (letter >= 'a' && letter <= 'f')
+			scan->length = scan->length << 4 | (letter - 'a' + 10);
+		else
+			break;
+		scan->digits = i + 1;
+	}
+	line += scan->digits & 7;
+	if (!scan->digits || line[0] != '\r' || line[1] != '\n')
+		return 0;
+	return scan->digits + 2 + scan->length;
+}
+
+/* Where the body ends, in the call, of the message that the call begins with; 0 when that is not sure. */
+__noinline int hint_message_end(__u32 direction)
 {
 	struct scratch *scratch = scratch_of(direction);
 	volatile struct head_scan *scan;
@@ -80,5 +113,5 @@ __noinline int hint_message_length(__u32 direction, __u32 rest)
 		return 0;
 	if (looks_like_message(scratch->payload + end))
 		return 0;
-	return end + length >= (__u64)CHUNK_BYTES + rest ? end + length : 0;
+	return end + length;
 }

@@ -103,6 +103,7 @@ struct head_scan {
 	__u8 in_length; /* reading its digits */
 	__u8 has_length;
 	__u8 encoded; /* Transfer-Encoding is there */
+	__u8 digits;  /* of a chunk's size */
 };
 
 /* The state of telling one call, and the event that is being built. It is in a map and not on the stack because the

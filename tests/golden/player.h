@@ -194,8 +194,8 @@ static enum proto_detect player_detect(struct player *player, const struct event
 	if (event->kind != EVENT_BYTES)
 		return DETECT_NO;
 	/* Parts of what was one segment lie one behind the other. */
-	for (const struct event *next = event + 1;
-	     next < lane->queue + lane->count && length < player->ops->detect_max; next++) {
+	for (const struct event *next = event + 1; next < lane->queue + lane->count && length < player->ops->detect_max;
+	     next++) {
 		if (next->flow == event->flow && next->data == event->data + length)
 			length += next->length;
 	}

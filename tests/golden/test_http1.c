@@ -97,6 +97,8 @@ static void play_split(const struct golden_case *golden)
 
 static void play_bytes(const struct golden_case *golden)
 {
+	static const char *const modes[PLAY_ORDER_COUNT] = { "byte by byte", "byte by byte, requests first",
+							     "byte by byte, responses first" };
 	size_t count = 0;
 	size_t total = golden->event_count;
 	CLEANUP_FREE struct event *events = NULL;
@@ -115,9 +117,7 @@ static void play_bytes(const struct golden_case *golden)
 		events[count++] = rest;
 	}
 	for (int order = 0; order < (golden->no_reorder ? 1 : PLAY_ORDER_COUNT); order++)
-		play_exact(golden, events, count, order,
-			   (const char *[]){ "byte by byte", "byte by byte, requests first", "byte by byte, responses first" }[order],
-			   false);
+		play_exact(golden, events, count, order, modes[order], false);
 }
 
 /* Fields of an exchange line, by the blanks: as player_exchange writes them. */

@@ -105,6 +105,23 @@ static enum proto_status take_line(struct http1_feed *feed, struct text line, bo
 	return PROTO_OK;
 }
 
+/* Passes over whole field lines that nobody reads, which most are: of them only the first byte is looked at. */
+static void pass_fields(struct http1_feed *feed)
+{
+	const uint8_t *at = feed->chunk->data + feed->at;
+	const uint8_t *end = feed->chunk->data + feed->chunk->length;
+
+	while (at < end && !http1_field_matters(feed->which, *at)) {
+		const uint8_t *lf = memchr(at, '\n', (size_t)(end - at));
+
+		if (!lf)
+			break;
+		at = lf + 1;
+		feed->flow->field = FIELD_OTHER;
+	}
+	feed->at = (size_t)(at - feed->chunk->data);
+}
+
 /* Takes whole lines up to the end of the head or of the chunk. */
 static enum proto_status take_lines(struct http1_feed *feed, bool *ret_end)
 {
@@ -130,6 +147,8 @@ static enum proto_status take_lines(struct http1_feed *feed, bool *ret_end)
 		status = take_line(feed, line, ret_end);
 		if (status != PROTO_OK)
 			return status;
+		if (!*ret_end && !(feed->flow->flags & HEAD_LENGTH_EMPTY))
+			pass_fields(feed);
 	}
 	return PROTO_OK;
 }

@@ -180,6 +180,15 @@ bool http1_status_line(struct http1_flow *flow, const char *line, size_t length)
 /* http1_field.c: a field line without its line end, not empty; long ones as above. */
 void http1_field_line(struct http1_feed *feed, const char *line, size_t length);
 
+/* False: a line that begins with this byte is a field that is not read. Else it may be one, or a folded line, or the
+ * end of the head. One bit for each letter: c, e, h, t, u in requests, c and t in responses. */
+static inline bool http1_field_matters(enum proto_flow which, uint8_t first)
+{
+	static const uint32_t letters[2] = { 1u << 3 | 1u << 5 | 1u << 8 | 1u << 20 | 1u << 21, 1u << 3 | 1u << 20 };
+
+	return first <= ' ' || (first >= 'A' && letters[which] >> (first & 31) & 1);
+}
+
 /* http1_head.c: takes bytes of a head; PROTO_OK may leave bytes, then the phase has changed. */
 enum proto_status http1_take_head(struct http1_feed *feed);
 /* Adds bytes to the split line. False: no memory. */
@@ -205,7 +214,11 @@ void http1_ring_init(struct http1_state *state);
 void http1_ring_free(struct http1_state *state);
 size_t http1_ring_memory(const struct http1_state *state);
 /* `index` < state->open. */
-struct http1_request *http1_request_at(struct http1_state *state, size_t index);
+static inline struct http1_request *http1_request_at(struct http1_state *state, size_t index)
+{
+	return &state->ring[(state->ring_head + index) & (state->ring_size - 1u)];
+}
+
 /* A new one behind the others, with nothing in it. -ENOMEM, -ENOBUFS at HTTP1_PIPELINE_MAX. */
 MUST_CHECK int http1_ring_push(struct http1_state *state, struct http1_request **ret_request);
 /* Keeps a path, a host, or both (NULL: leaves what is there). -ENOMEM. */
@@ -222,7 +235,15 @@ void http1_give_up(struct http1_request *request, const struct proto_sink *sink)
 
 /* http1_message.c: what the moments of a message mean to its exchange. */
 /* The open request that the flow's message belongs to; NULL for a response alone. */
-struct http1_request *http1_current(struct http1_feed *feed);
+static inline struct http1_request *http1_current(struct http1_feed *feed)
+{
+	struct http1_state *state = feed->state;
+
+	if (!feed->flow->has_request)
+		return NULL;
+	return http1_request_at(state, feed->which == FLOW_REQUEST ? state->open - 1u : 0);
+}
+
 /* A request line is whole. -ENOMEM, -ENOBUFS. */
 MUST_CHECK int http1_open(struct http1_feed *feed, struct http1_request **ret_request);
 void http1_response_line(struct http1_feed *feed);

@@ -59,17 +59,25 @@ static void split_target(struct target *target, enum http_method method)
 /* Length of the target up to its query or fragment; SIZE_MAX when a byte is not allowed in it. */
 static size_t scan_target(const char *target, size_t length)
 {
-	size_t path = SIZE_MAX;
+	enum {
+		ENDS_PATH = 1,
+		NOT_ALLOWED = 2,
+	};
+	static const uint8_t classes[256] = {
+		[0 ... ' '] = NOT_ALLOWED,
+		['#'] = ENDS_PATH,
+		['?'] = ENDS_PATH,
+		[0x7f] = NOT_ALLOWED,
+	};
+	size_t i = 0;
+	size_t path;
 
-	for (size_t i = 0; i < length; i++) {
-		uint8_t byte = (uint8_t)target[i];
-
-		if (byte <= ' ' || byte == 0x7f)
-			return SIZE_MAX;
-		if ((byte == '?' || byte == '#') && path == SIZE_MAX)
-			path = i;
-	}
-	return path == SIZE_MAX ? length : path;
+	while (i < length && classes[(uint8_t)target[i]] == 0)
+		i++;
+	path = i;
+	while (i < length && classes[(uint8_t)target[i]] != NOT_ALLOWED)
+		i++;
+	return i == length ? path : SIZE_MAX;
 }
 
 static bool keep_target(struct http1_state *state, struct http1_request *request, struct target *target)

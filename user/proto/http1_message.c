@@ -8,15 +8,6 @@
 
 #include "proto/http1_internal.h"
 
-struct http1_request *http1_current(struct http1_feed *feed)
-{
-	struct http1_state *state = feed->state;
-
-	if (!feed->flow->has_request)
-		return NULL;
-	return http1_request_at(state, feed->which == FLOW_REQUEST ? state->open - 1u : 0);
-}
-
 int http1_open(struct http1_feed *feed, struct http1_request **ret_request)
 {
 	struct http1_state *state = feed->state;

@@ -23,6 +23,7 @@
 #define BEFORE_PASSING 10U
 #define WORKERS 4
 #define BRIEF 200
+#define BRIEF_SCALED 50 /* where the scale is small, emulation is slow */
 #define INHERITED_FD 60
 #define LONG_VALUE 8192
 
@@ -113,10 +114,15 @@ static int reuse_port_server(struct actor *self)
 	return fd < 0 ? failed(self, "listening", fd) : server_accept_loop(self, fd, 1);
 }
 
+static int brief(const struct actor *self)
+{
+	return self->world->scale < 0.5 ? BRIEF_SCALED : BRIEF;
+}
+
 /* A client process for every request, executed anew. */
 static int brief_clients(struct actor *self)
 {
-	for (int i = 0; i < BRIEF; i++) {
+	for (int i = 0; i < brief(self); i++) {
 		pid_t pid = actor_spawn(self, "once", "once");
 
 		if (pid < 0)
@@ -144,7 +150,7 @@ static int brief_clients_late_name(struct actor *self)
 
 static int forked_clients(struct actor *self)
 {
-	for (int i = 0; i < BRIEF; i++) {
+	for (int i = 0; i < brief(self); i++) {
 		pid_t pid = fork();
 
 		if (pid < 0)

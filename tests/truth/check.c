@@ -199,6 +199,7 @@ static bool scrape_right(const struct truth *truth, const struct truth_case *kas
 static bool look(struct truth *truth, const struct truth_case *kase, enum family family, char *why, size_t size)
 {
 	struct scrape scrape;
+	uint64_t before = clock_ns();
 	int err = scrape_new(truth->sonde.port, &scrape);
 	char prefix[SERVICE_LENGTH];
 	bool right;
@@ -207,6 +208,7 @@ static bool look(struct truth *truth, const struct truth_case *kase, enum family
 		snprintf(why, size, "/metrics: %s", strerror(-err));
 		return false;
 	}
+	truth->scrape_ns += clock_ns() - before;
 	right = scrape_right(truth, kase, family, &scrape, why, size);
 	service_name(prefix, sizeof(prefix), kase, family, "");
 	prefix[strlen(prefix) - 1] = '\0';

@@ -79,8 +79,8 @@ struct truth {
 	char backend[16]; /* the one that the agent says it uses; "" before the first agent */
 	char cgroup[256]; /* directory; "" when host-wide */
 	struct sonde sonde;
-	int agent_number;     /* the cases' number that the running agent was started for */
-	int agent_tests;      /* that it has served */
+	uint64_t start_ns;    /* what the agent's start took */
+	uint64_t scrape_ns;   /* what its scrapes have taken since */
 	struct losses losses; /* when they were last read */
 	bool settled;         /* and nothing has happened since */
 	struct losses before;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * truth: runs every case that matches, against a running agent of its own, and compares. One agent serves all cases of
- * one number, so that a scrape stays small; cases about the agent's life start their own.
+ * truth: runs every case that matches, against a running agent of its own, and compares. Cases share an agent as long
+ * as its scrapes stay cheap; those about the agent's life start their own.
  */
 #include "harness.h"
 
@@ -17,8 +17,6 @@
 #include <unistd.h>
 
 #define DEADLINE_S 20
-/* Services stay in the exposition: without a fresh agent now and then scrapes would take longer than workloads. */
-#define TESTS_PER_AGENT 30
 #define EXIT_USAGE 2
 
 enum {
@@ -165,12 +163,12 @@ static int read_before(struct truth *truth)
 	return 0;
 }
 
-/* The shared agent of this number: running afterwards unless the result says why not. */
+/* The shared agent: running afterwards unless the result says why not. */
 static void prepare_agent(struct truth *truth, const struct truth_case *kase)
 {
 	int err = 0;
-	bool stale = kase->flags & OWN_AGENT || truth->agent_number != kase->number ||
-		     truth->agent_tests++ == TESTS_PER_AGENT || !sonde_alive(truth);
+	/* Services stay in the exposition: a fresh agent when scrapes have cost more than its start would. */
+	bool stale = kase->flags & OWN_AGENT || truth->scrape_ns > truth->start_ns || !sonde_alive(truth);
 
 	if (truth->options.dry_run)
 		return;
@@ -180,9 +178,6 @@ static void prepare_agent(struct truth *truth, const struct truth_case *kase)
 		return;
 	if (stale && sonde_start(truth) < 0)
 		return;
-	if (stale)
-		truth->agent_tests = 1;
-	truth->agent_number = kase->number;
 	/* The last look at a test that went well is the first at the next one. */
 	if (stale || !truth->settled)
 		err = read_before(truth);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define ACTOR_COMMAND "--actor"
+#define ALARM_FACTOR 10
 
 static const struct actor_role by_plan[] = { { "server", server_actor, false },
 					     { "client", client_actor, false },
@@ -132,7 +133,7 @@ int actor_main(int argc, char **argv)
 	if (!self.kase || self.family >= FAMILY_COUNT || world_attach(self.world_fd, &self.world) < 0)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
-	alarm(self.world->deadline_s * 2);
+	alarm(self.world->deadline_s * ALARM_FACTOR);
 	roles = case_roles(self.kase);
 	for (int i = 0; i < ROLES_MAX && roles[i].role; i++)
 		if (!strcmp(roles[i].role, self.role))

@@ -125,6 +125,7 @@ int sonde_start(struct truth *truth)
 {
 	struct sonde *sonde = &truth->sonde;
 	char words[TEXT_LENGTH - 100];
+	uint64_t before = clock_ns();
 	int err;
 
 	if (truth->options.dry_run)
@@ -135,6 +136,8 @@ int sonde_start(struct truth *truth)
 	if (!sonde->pid)
 		execute(truth);
 	err = sonde->pid < 0 ? -errno : await_ready(truth);
+	truth->start_ns = clock_ns() - before;
+	truth->scrape_ns = 0;
 	if (!err)
 		return 0;
 	sonde_last_words(truth, words, sizeof(words));

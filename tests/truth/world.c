@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define LONG_WAIT 8
+
 /* Bodies from here on are there for their size, and follow --scale. */
 #define LARGE_BODY_BYTES (16U << 20)
 
@@ -98,7 +100,9 @@ void event_post(struct world *world, enum event event)
 int event_wait(struct world *world, enum event event, uint32_t at_least)
 {
 	const struct timespec slice = { .tv_nsec = 20000000 };
-	uint64_t deadline = clock_ns() + (uint64_t)world->deadline_s * 1000000000U;
+	/* Servers wait for the end of all that happens, agents' starts among it; the alarm is their limit. */
+	uint64_t patience = event == EVENT_STOP || event == EVENT_GO ? LONG_WAIT : 1;
+	uint64_t deadline = clock_ns() + patience * world->deadline_s * 1000000000U;
 
 	for (;;) {
 		uint32_t now = world->events[event];

@@ -111,8 +111,8 @@ BPF_CFLAGS := -target bpf -mcpu=$(BPF_CPU) -O2 -g -std=gnu11 -Wall -Wextra -Werr
 	-Wno-unused-parameter \
 	-D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I$(B) $(filter -I%,$(LIB_CFLAGS)) -MMD -MP
 
-.PHONY: all setup run test test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check bench fuzz \
-	install uninstall clean help build-tests fuzzers format FORCE
+.PHONY: all setup run test test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check \
+	bench fuzz install uninstall clean help build-tests fuzzers format FORCE
 
 all: $(SONDE)
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# `sudo make run`: installs what is missing, builds, becomes the agent with its defaults. Arguments are the agent's: make run ARGS="--log.level=debug".
+# `sudo make run`: installs what is missing, builds, becomes the agent with its defaults. Arguments are the agent's:
+# make run ARGS="--log.level=debug".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -127,8 +127,6 @@ main() {
         [ -n "${packages[$profile]:-}" ] || fail "no profile $profile: build, test or vm"
     done
     command -v apt-get >/dev/null || fail "no apt-get here: install by hand what README.md lists under Requirements"
-    mkdir -p build
-    : >>"$log"
 
     collect_missing "${wanted[@]}"
     local to_unpack=()
@@ -140,6 +138,7 @@ main() {
     [ ${#missing[@]} -gt 0 ] || [ ${#to_unpack[@]} -gt 0 ] || return 0
 
     [ "$(id -u)" = 0 ] || fail "not root, and missing: ${missing[*]} ${to_unpack[*]%%=*}: run \`sudo make setup\`"
+    mkdir -p build
     : >"$log"
     # Without lists no name resolves, not even the compiler's version.
     if ! known clang; then

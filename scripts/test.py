@@ -8,13 +8,15 @@ one line `N passed, N failed, N skipped`. In CI a layer that skips more than tes
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 
 from testing import layers, results
 from testing.process import ROOT, die, say
 
-TAIL_LINES = 40
+TAIL_LINES = 30
+SANITIZER = re.compile(r"ERROR: (Address|Leak|libFuzzer)|runtime error:|ERROR: libFuzzer")
 
 
 def build(names):
@@ -41,8 +43,16 @@ def show(result):
     if result.log:
         say(f"    --- the end of {result.log}")
         with open(os.path.join(ROOT, result.log), encoding="utf-8", errors="replace") as log:
-            for line in log.read().splitlines()[-TAIL_LINES:]:
+            for line in worth_showing(log.read().splitlines()):
                 say(f"    {line}")
+
+
+def worth_showing(lines):
+    """The end, or where a sanitizer's report begins, which is far above its end."""
+    begin = next((number for number, line in enumerate(lines) if SANITIZER.search(line)), None)
+    if begin is None:
+        return lines[-TAIL_LINES:]
+    return lines[begin:begin + TAIL_LINES]
 
 
 def expected_skips():

@@ -33,7 +33,8 @@ LIBRARIES = {
     "vmlinux.h": ("bpf",),
     "version.h": ("agent",),
 }
-LIBC = re.compile(r"^(?:sys|linux|net|netinet|arpa|asm)/[\w.-]+\.h$|^(?:assert|ctype|dirent|elf|endian|errno|fcntl|"
+LIBC = re.compile(r"^(?:sys|linux|net|netinet|arpa|asm)/[\w.-]+\.h$|^(?:assert|ctype|dirent|elf|endian|errno|fcntl|float|"
+                  r""
                   r"fnmatch|getopt|glob|grp|ifaddrs|inttypes|libgen|limits|link|locale|malloc|math|mntent|netdb|paths|"
                   r"poll|pthread|pwd|sched|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|"
                   r"stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|termios|threads|time|uchar|ucontext|"

@@ -15,11 +15,14 @@
 #include "hint.h"
 #include "process.h"
 
-#define FIRST_STEPS 20   /* I/O vectors of a call that are copied at once; few have more */
+#define FIRST_STEPS 20 /* I/O vectors of a call that are copied at once; few have more */
+#define PASS_ROUNDS 12 /* bodies or HTTP chunks that are passed over in one call */
+#define LOOK_BYTES 64  /* copied behind each, to see what comes */
+#define LOOK_STEPS 4
 #define SKIP_STEPS 64    /* I/O vectors that are passed over to where copying begins */
 #define REST_STEPS 64    /* and how many, or chunks, at a time of what follows */
 #define REST_ROUNDS 18   /* together more than the 1,024 vectors that a call may have (UIO_MAXIOV) */
-#define BULK_BYTES 16384 /* a call that moves so much wakes user space: it may want to skip the rest */
+#define BULK_BYTES 16384 /* a call of which so much was copied wakes user space: it may want to skip the rest */
 #define SCARCE_BYTES 512 /* captured of a call while the ring is scarce */
 
 #define smaller(a, b) ((a) < (b) ? (a) : (b))
@@ -69,7 +72,7 @@ static __always_inline int capture_part(struct scratch *scratch)
 	struct transfer *transfer = &scratch->transfer;
 	struct capture *capture = &scratch->capture;
 	__u32 at = capture->filled & (CHUNK_BYTES - 1);
-	__u32 part = smaller(transfer->base_left, smaller(capture->want, CHUNK_BYTES - at));
+	__u32 part = smaller(transfer->base_left, smaller(capture->want, capture->limit - at));
 	long error;
 
 	/* The compiler would compare a copy, and verifiers before 6.5 would not know that it is one. */
@@ -86,6 +89,7 @@ static __always_inline int capture_part(struct scratch *scratch)
 	transfer->base_left -= part;
 	capture->want -= part;
 	capture->filled += part;
+	capture->copied += part;
 	return 0;
 }
 
@@ -124,10 +128,23 @@ static __always_inline void capture_first(struct scratch *scratch)
 {
 	struct capture *capture = &scratch->capture;
 
-	for (int step = 0; step < FIRST_STEPS && capture->want && capture->filled < CHUNK_BYTES; step++) {
+	for (int step = 0; step < FIRST_STEPS && capture->want && capture->filled < capture->limit; step++) {
 		if (capture_step(scratch))
 			capture->want = 0;
 	}
+}
+
+/* Not static, as above. */
+__noinline int capture_look(__u32 direction)
+{
+	struct scratch *scratch = scratch_of(direction);
+
+	if (!scratch)
+		return -1;
+	for (int step = 0; step < LOOK_STEPS && scratch->capture.want && scratch->capture.filled < LOOK_BYTES; step++)
+		if (capture_step(scratch))
+			return -1;
+	return 0;
 }
 
 /* What follows the first chunk, or the first vectors. Negative when it cannot go on. Not static, as above. */
@@ -146,20 +163,6 @@ __noinline int capture_rest(__u32 direction)
 	return 0;
 }
 
-/* What user space would ask for, a moment sooner. */
-static __always_inline void skip_body(struct connection_key *key, struct connection_value *connection, __u32 direction,
-				      __u32 position)
-{
-	struct request_value request = { .conn_id = connection->conn_id };
-
-	request.skip[FLOW_RECEIVE] = direction == FLOW_RECEIVE;
-	request.skip[FLOW_SEND] = direction == FLOW_SEND;
-	request.skip_until[FLOW_RECEIVE] = position;
-	request.skip_until[FLOW_SEND] = position;
-	if (!bpf_map_update_elem(&requests, key, &request, BPF_NOEXIST))
-		__sync_fetch_and_add(&request_count, 1);
-}
-
 /* How much of the call is copied: all of it, up to the configured maximum and what the ring can take. */
 static __always_inline __u32 capture_wanted(const struct transfer *transfer, __u64 waiting, __u32 offset)
 {
@@ -176,26 +179,48 @@ static __always_inline __u32 capture_wanted(const struct transfer *transfer, __u
 	return smaller(rest, call_bytes_max);
 }
 
-/* The first chunk is copied: leaves out what follows as far as it is sure to be body. */
-static __always_inline void body_pass_over(struct scratch *scratch, struct connection_key *key,
-					   struct connection_value *connection, __u32 position)
+/* What user space would ask for, a moment sooner. */
+static __always_inline void skip_body(struct scratch *scratch, __u32 direction, __u32 position)
 {
-	struct transfer *transfer = &scratch->transfer;
-	struct capture *capture = &scratch->capture;
-	__u32 end = hint_chunk_end(transfer->direction);
+	struct connection_key key = { .sock = (__u64)scratch->transfer.sock };
+	struct request_value request = { .conn_id = scratch->event.conn_id };
 
+	request.skip[FLOW_RECEIVE] = direction == FLOW_RECEIVE;
+	request.skip[FLOW_SEND] = direction == FLOW_SEND;
+	request.skip_until[FLOW_RECEIVE] = position;
+	request.skip_until[FLOW_SEND] = position;
+	if (!bpf_map_update_elem(&requests, &key, &request, BPF_NOEXIST))
+		__sync_fetch_and_add(&request_count, 1);
+}
+
+/* The event at hand holds the beginning of what is left of the call: leaves out what follows as far as it is sure to be
+ * body. 1 when that ended inside the call, and there may be more. Not static, as above. */
+__noinline int body_pass_over(__u32 direction)
+{
+	struct scratch *scratch = scratch_of(direction);
+	__u32 begin, end, filled, left;
+
+	if (!scratch)
+		return 0;
+	end = hint_chunk_end(direction);
 	if (!end)
-		end = hint_message_end(transfer->direction);
-	if (end >= CHUNK_BYTES + capture->want) {
-		capture->want = 0;
-		if (end > transfer->length)
-			skip_body(key, connection, transfer->direction, position + end);
-	} else if (end > CHUNK_BYTES) {
-		event_tell(scratch, end);
-		capture->skip = end - CHUNK_BYTES;
-		capture->want -= end - CHUNK_BYTES;
-		capture_skip(transfer->direction);
+		end = hint_message_end(direction);
+	filled = scratch->capture.filled;
+	if (end <= filled)
+		return 0;
+	begin = scratch->event.captured_offset;
+	left = scratch->transfer.length - scratch->capture.told - begin;
+	if (end >= filled + scratch->capture.want) {
+		scratch->capture.want = 0;
+		if (end > left)
+			skip_body(scratch, direction, scratch->event.position + begin + end);
+		return 0;
 	}
+	scratch->capture.skip = end - filled;
+	scratch->capture.want -= end - filled;
+	event_tell(scratch, begin + end);
+	capture_skip(direction);
+	return 1;
 }
 
 static __always_inline void transfer_tell(struct scratch *scratch, struct connection_key *key,
@@ -221,15 +246,22 @@ static __always_inline void transfer_tell(struct scratch *scratch, struct connec
 	*capture = (struct capture){ .skip = offset,
 				     .waiting = waiting,
 				     .want = capture_wanted(transfer, waiting, offset) };
+	/* Of a large call the beginning is looked at before more is copied. */
+	capture->limit = capture->want > CHUNK_BYTES ? HINT_HEAD_BYTES : CHUNK_BYTES;
 	if (offset)
 		capture_skip(transfer->direction);
 	capture_first(scratch);
-	if (capture->want && capture->filled >= CHUNK_BYTES)
-		body_pass_over(scratch, key, connection, positions.own);
+	for (int round = 0; round < PASS_ROUNDS && capture->want && capture->filled >= LOOK_BYTES; round++) {
+		if (!body_pass_over(transfer->direction))
+			break;
+		capture->limit = LOOK_BYTES;
+		capture_look(transfer->direction);
+	}
+	capture->limit = CHUNK_BYTES;
 	for (int round = 0; round < REST_ROUNDS && capture->want; round++)
 		if (capture_rest(transfer->direction))
 			break;
-	if (transfer->length >= BULK_BYTES)
+	if (capture->copied >= BULK_BYTES)
 		capture->waiting = ring_wakeup_bytes;
 	event_tell(scratch, transfer->length - capture->told);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * How far is this large call sure to be body? Looked at only when a call has more than one chunk of capture: then the
- * first one is searched for an HTTP head with a Content-Length, or for the size line of an HTTP chunk at its beginning.
+ * How far is this large call sure to be body? Looked at only when a call has more bytes than one event: then its
+ * beginning is searched for an HTTP head with a Content-Length, or for the size line of an HTTP chunk at its beginning.
  * Up to the end of that body or chunk bytes are told by length, and if it lies beyond the call
  * later calls are silent up to it, as if user space, which parses the same bytes, had asked for it already. When in
  * doubt the answer is no, and everything is copied: what is not HTTP is passed over whole in any case.
@@ -67,9 +67,12 @@ __noinline int hint_chunk_end(__u32 direction)
 	volatile struct head_scan *scan;
 	const __u8 *line;
 
-	if (!scratch || scratch->event.captured_offset)
+	if (!scratch)
 		return 0;
 	line = scratch->payload;
+	/* Behind a chunk's data comes its CRLF, then the next size line. */
+	if (line[0] == '\r' && line[1] == '\n')
+		line += 2;
 	scan = &scratch->scan;
 	scan->length = 0;
 	scan->digits = 0;
@@ -87,7 +90,7 @@ __noinline int hint_chunk_end(__u32 direction)
 	line += scan->digits & 7;
 	if (!scan->digits || line[0] != '\r' || line[1] != '\n')
 		return 0;
-	return scan->digits + 2 + scan->length;
+	return (scratch->payload[0] == '\r' ? 2 : 0) + scan->digits + 2 + scan->length;
 }
 
 /* Where the body ends, in the call, of the message that the call begins with; 0 when that is not sure. */
@@ -98,7 +101,8 @@ __noinline int hint_message_end(__u32 direction)
 	__u64 length;
 	__u32 end;
 
-	if (!scratch || scratch->event.captured_offset || scratch->payload[0] < 'A' || scratch->payload[0] > 'Z')
+	if (!scratch || scratch->capture.filled < HINT_HEAD_BYTES || scratch->payload[0] < 'A' ||
+	    scratch->payload[0] > 'Z')
 		return 0;
 	scan = &scratch->scan;
 	__builtin_memset(&scratch->scan, 0, sizeof(scratch->scan));

@@ -92,6 +92,8 @@ struct capture {
 	__u32 skip;    /* bytes to pass over before */
 	__u32 told;    /* bytes of the call told in earlier events */
 	__u32 filled;  /* bytes copied into the event at hand */
+	__u32 limit;   /* of the event at hand, for now */
+	__u32 copied;  /* bytes copied of the call */
 };
 
 /* See hint.h. */

@@ -160,6 +160,20 @@ int BPF_PROG(unix_splice_read_exit, struct socket *socket, loff_t *position, str
 	return 0;
 }
 
+SEC("fentry/unix_stream_connect")
+int BPF_PROG(unix_connect_entry, struct socket *socket)
+{
+	on_unix_connected(kernel_read(socket, sk));
+	return 0;
+}
+
+SEC("fentry/unix_socketpair")
+int BPF_PROG(unix_pair_entry, struct socket *one)
+{
+	on_unix_connected(kernel_read(one, sk));
+	return 0;
+}
+
 SEC("fentry/unix_release")
 int BPF_PROG(unix_release_entry, struct socket *socket)
 {
@@ -225,6 +239,20 @@ SEC("kprobe/unix_stream_sendpage")
 int BPF_KPROBE(unix_sendpage_call, struct socket *socket)
 {
 	return call_remember(kernel_read(socket, sk), NULL, 0, 0);
+}
+
+SEC("kprobe/unix_stream_connect")
+int BPF_KPROBE(unix_connect_call, struct socket *socket)
+{
+	on_unix_connected(kernel_read(socket, sk));
+	return 0;
+}
+
+SEC("kprobe/unix_socketpair")
+int BPF_KPROBE(unix_pair_call, struct socket *one)
+{
+	on_unix_connected(kernel_read(one, sk));
+	return 0;
 }
 
 SEC("kprobe/unix_release")

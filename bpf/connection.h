@@ -75,6 +75,26 @@ static __always_inline bool tcp_from_start(struct sock *sock, const struct trans
 	return received <= moved && sent <= 1;
 }
 
+static __always_inline void on_unix_connected(struct sock *sock)
+{
+	struct connection_key key = { .sock = (__u64)sock };
+	__u8 yes = 1;
+
+	if (sock && kernel_read(sock, __sk_common.skc_family) == AF_UNIX)
+		bpf_map_update_elem(&unix_born, &key, &yes, BPF_ANY);
+}
+
+/* Was the connection made since the agent came? Its connecting end is in the map. */
+static __always_inline bool unix_from_start(struct sock *sock)
+{
+	struct connection_key key = { .sock = (__u64)sock };
+
+	if (bpf_map_lookup_elem(&unix_born, &key))
+		return true;
+	key.sock = (__u64)kernel_read((struct unix_sock *)sock, peer);
+	return bpf_map_lookup_elem(&unix_born, &key) != NULL;
+}
+
 static __always_inline void open_fill_unix(struct open_event *open, struct sock *sock)
 {
 	struct unix_sock *unix_sock = (struct unix_sock *)sock;
@@ -131,6 +151,7 @@ static __noinline void connection_announce(struct scratch *scratch, struct conne
 	open->position[FLOW_RECEIVE] = transfer->direction == FLOW_RECEIVE ? own : other;
 	open->position[FLOW_SEND] = transfer->direction == FLOW_SEND ? own : other;
 	if (connection->family_unix) {
+		open->from_start = unix_from_start(sock);
 		open_fill_unix(open, sock);
 	} else {
 		open->local_port = BPF_CORE_READ(sock, __sk_common.skc_num);

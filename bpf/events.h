@@ -219,8 +219,10 @@ enum call_kind {
 	CALL_SENDMSG,
 	CALL_RECVMMSG, /* (fd, mmsghdr, count, flags) */
 	CALL_SENDMMSG,
-	CALL_SENDFILE, /* (out, in, ...) */
-	CALL_SPLICE,   /* (in, offset, out, ...) */
+	CALL_SENDFILE,   /* (out, in, ...) */
+	CALL_SPLICE,     /* (in, offset, out, ...) */
+	CALL_CONNECT,    /* (fd, ...) */
+	CALL_SOCKETPAIR, /* (family, type, protocol, fds) */
 };
 
 #define CALL_NUMBERS 512

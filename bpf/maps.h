@@ -128,6 +128,15 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
+/* Unix sockets that were connected since the agent came: their first bytes are the connection's first. TCP needs none
+ * of this, its sockets count bytes. Only the latest are kept: it matters until the first bytes move. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct connection_key);
+	__type(value, __u8);
+} unix_born SEC(".maps");
+
 /* Threads that slept in a receiving call when the function hooks were attached: those hooks do not see that call
  * return. Filled by user space; see on_blocked_exit. */
 struct {

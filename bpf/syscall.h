@@ -59,6 +59,11 @@ static __always_inline struct sock *sock_of_descriptor(struct task_struct *task,
 	return kernel_read((struct socket *)kernel_read(file, private_data), sk);
 }
 
+static __always_inline bool call_connects(__u8 kind)
+{
+	return kind == CALL_CONNECT || kind == CALL_SOCKETPAIR;
+}
+
 static __always_inline bool call_receives(__u8 kind)
 {
 	return kind == CALL_READ || kind == CALL_READV || kind == CALL_RECVFROM || kind == CALL_RECVMSG ||
@@ -203,6 +208,19 @@ static __always_inline void on_splice(struct task_struct *task, const struct cal
 	transfer_run(direction);
 }
 
+static __always_inline void on_connecting(struct task_struct *task, __u8 kind, const struct call_arguments *arguments)
+{
+	int descriptor = arguments->first;
+	__u64 inode;
+
+	if (kind == CALL_SOCKETPAIR &&
+	    bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)arguments->fourth)) {
+		count_add(LOST_READ_USER, 1);
+		return;
+	}
+	on_unix_connected(sock_of_descriptor(task, descriptor, &inode));
+}
+
 static __always_inline void on_call_exit(struct pt_regs *regs, long result)
 {
 	__u64 number = call_number(regs);
@@ -215,7 +233,9 @@ static __always_inline void on_call_exit(struct pt_regs *regs, long result)
 	kind = call_kinds[number];
 	if (kind == CALL_NONE || !process_selected(bpf_get_current_pid_tgid() >> 32))
 		return;
-	if (!result && (!call_receives(kind) || kind == CALL_RECVMMSG))
+	if (!result && !call_receives(kind) && !call_connects(kind))
+		return;
+	if (!result && kind == CALL_RECVMMSG)
 		return;
 	task = (struct task_struct *)bpf_get_current_task();
 	if (call_is_compat(task)) {
@@ -228,7 +248,9 @@ static __always_inline void on_call_exit(struct pt_regs *regs, long result)
 	/* Nothing was asked for: not an end of stream. */
 	if (!result && (kind == CALL_READ || kind == CALL_RECVFROM) && !arguments.third)
 		return;
-	if (kind == CALL_SPLICE)
+	if (call_connects(kind))
+		on_connecting(task, kind, &arguments);
+	else if (kind == CALL_SPLICE)
 		on_splice(task, &arguments, result);
 	else
 		on_call_of(task, kind, &arguments, result);

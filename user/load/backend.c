@@ -32,6 +32,8 @@ static const struct bpf_program_rule rules[] = {
 	{ "unix_recvmsg_exit", "unix_stream_recvmsg", FENTRY, false, 0 },
 	{ "unix_sendpage_exit", "unix_stream_sendpage", FENTRY, false, 0 },
 	{ "unix_splice_read_exit", "unix_stream_splice_read", FENTRY, false, 0 },
+	{ "unix_connect_entry", "unix_stream_connect", FENTRY, false, 0 },
+	{ "unix_pair_entry", "unix_socketpair", FENTRY, false, 0 },
 	{ "unix_release_entry", "unix_release", FENTRY, false, 0 },
 	{ "tcp_sendmsg_call", "tcp_sendmsg", KPROBE, true, 0 },
 	{ "tcp_sendmsg_return", "tcp_sendmsg", KPROBE, true, 0 },
@@ -48,6 +50,8 @@ static const struct bpf_program_rule rules[] = {
 	{ "unix_splice_return", "unix_stream_splice_actor", KPROBE, false, 0 },
 	{ "unix_sendpage_call", "unix_stream_sendpage", KPROBE, false, 0 },
 	{ "unix_sendpage_return", "unix_stream_sendpage", KPROBE, false, 0 },
+	{ "unix_connect_call", "unix_stream_connect", KPROBE, false, 0 },
+	{ "unix_pair_call", "unix_socketpair", KPROBE, false, 0 },
 	{ "unix_release_call", "unix_release", KPROBE, false, 0 },
 };
 

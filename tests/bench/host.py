@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the benchmark starts and looks at: a cgroup, nginx in it, the agent, and the figures of /proc. Observes only what
-it started itself."""
+"""What the benchmark starts and looks at: a cgroup, nginx in it, the agent, and the figures of /proc. Observes only
+what it started itself."""
 
 import glob
 import json
@@ -104,7 +104,8 @@ def cpu_ns(pid):
 
 def busy_ns():
     """CPU time that all processors spent on anything, in steps of a tick."""
-    user, nice, system, _idle, _iowait, irq, softirq, steal = [int(n) for n in read("/proc/stat").split("\n")[0].split()[1:9]]
+    ticks = [int(n) for n in read("/proc/stat").split("\n", 1)[0].split()[1:9]]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
     return (user + nice + system + irq + softirq + steal) * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
 
 
@@ -161,7 +162,8 @@ class Process:
     def check(self):
         if self.child.poll() is not None:
             lines = read(self.log).strip().splitlines()
-            raise Failure(f"{self.child.args[0]} ended with {self.child.returncode}: {lines[-1] if lines else 'no output'}")
+            last = lines[-1] if lines else "no output"
+            raise Failure(f"{self.child.args[0]} ended with {self.child.returncode}: {last}")
 
     def stop(self):
         """Seconds until it was gone."""
@@ -239,7 +241,8 @@ class Agent(Process):
 def run_json(command, cpu, directory):
     """A program's JSON answer and the CPU time it took."""
     before = os.times()
-    result = subprocess.run(["taskset", "-c", str(cpu), *command], capture_output=True, text=True, check=False, cwd=directory)
+    result = subprocess.run(["taskset", "-c", str(cpu), *command], capture_output=True, text=True, check=False,
+                            cwd=directory)
     after = os.times()
     if result.returncode:
         raise Failure(f"{command[0]} failed: {result.stderr.strip()}")
@@ -250,7 +253,8 @@ def run_json(command, cpu, directory):
 def run_wrk(url, seconds, connections, cpu):
     """Requests per second, quantiles in us, and the CPU time it took."""
     before = os.times()
-    command = ["taskset", "-c", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--timeout", "20s", "--latency", url]
+    command = ["taskset", "-c", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--timeout", "20s",
+               "--latency", url]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     after = os.times()
     rate = re.search(r"^Requests/sec:\s+([\d.]+)", result.stdout, re.M)

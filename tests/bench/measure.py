@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of the load, with or without the agent: rates, latencies, who used how much CPU, and whether the counts agree."""
+"""One run of the load, with or without the agent: rates, latencies, who used how much CPU, whether the counts agree."""
 
 import contextlib
 import os
@@ -125,7 +125,8 @@ def bpf_cost(setting):
         time_ns, runs = host.bpf_run_ns(agent.pid)
         figures = one_run(setting, saturate, agent)
         time_after, runs_after = host.bpf_run_ns(agent.pid)
-    return {"bpf_ns": (time_after - time_ns) / figures["requests"], "bpf_runs": (runs_after - runs) / figures["requests"]}
+    return {"bpf_ns": (time_after - time_ns) / figures["requests"],
+            "bpf_runs": (runs_after - runs) / figures["requests"]}
 
 
 def profile(setting, path):

@@ -29,7 +29,8 @@ def ratio(off, on):
 
 
 def compared(pairs, title, *path):
-    before, after = pick([pair["off"] for pair in pairs], *path), pick([pair["on"] for pair in pairs if "on" in pair], *path)
+    before = pick([pair["off"] for pair in pairs], *path)
+    after = pick([pair["on"] for pair in pairs if "on" in pair], *path)
     return [title, spread(before), spread(after), ratio(before, after) if after else ""]
 
 
@@ -39,7 +40,8 @@ def agent_rows(pairs, cost):
     rows = [["agent CPU, saturation, ns/exchange", "", spread(pick(runs, "saturation", "agent_ns")), ""],
             ["agent CPU, half rate, ns/exchange", "", spread(pick(runs, "half", "agent_ns")), ""]]
     if cost:
-        rows.append(["BPF time, saturation, ns/exchange", "", f"{cost['bpf_ns']:,.0f} in {cost['bpf_runs']:.1f} runs", ""])
+        figure = f"{cost['bpf_ns']:,.0f} in {cost['bpf_runs']:.1f} runs"
+        rows.append(["BPF time, saturation, ns/exchange", "", figure, ""])
     rows += [
         ["resident memory, MB", "", spread([n * 1024 / 1e6 for n in pick(runs, "rss_kib")], "{:.1f}"), ""],
         ["of it its own (PSS), MB", "", spread([n * 1024 / 1e6 for n in pick(runs, "pss_kib")], "{:.1f}"), ""],

@@ -37,7 +37,9 @@ def kernel_rows(kernel, rounds, sonde):
             rows.append([title, "", " ".join(figures).split("reason=")[-1][:70], ""])
             continue
         on, (counted, expected, lost, agent) = float(figures[0]), [int(n) for n in figures[1:5]]
-        error = "" if counted == expected and not lost else f", count {counted - expected:+d}, lost {lost} ({' '.join(figures[5:])})"
+        error, why = "", " ".join(figures[5:]).strip(",")
+        if counted != expected or lost:
+            error = f", count {counted - expected:+d}, lost {lost} ({why})"
         wrong += counted != expected or lost != 0
         cost = f"+{on - off:,.0f}, of it {agent / expected:,.0f} the agent's{error}"
         rows.append([title, "", f"{on:,.0f} ({cost})", f"{on / off:.3f}"])

@@ -106,7 +106,7 @@ static struct slice program_service(struct slice program, struct slice first, st
 struct slice command_service(const struct command *command)
 {
 	struct arguments arguments = { .rest = command->arguments, .separator = '\0' };
-	struct slice program = executable_name(command->executable), first = slice_of(""), name = slice_of("");
+	struct slice program = executable_name(command->executable), first = slice_of(""), name;
 
 	/* Titles are padded with NULs to the length of the arguments that they replace. */
 	while (arguments.rest.length && arguments.rest.data[arguments.rest.length - 1] == '\0')

@@ -40,12 +40,16 @@ struct command {
 
 static const struct command commands[COMMAND_COUNT] = {
 	[COMMAND_RUN] = { "run", "observe this host and serve what was seen (the default)",
-			  "Observes this host and serves metrics until SIGTERM or SIGINT. SIGHUP reads the configuration\n"
-			  "again. Start it as root; it gives up what it does not need. `sonde doctor` says what a host allows.\n" },
+			  "Observes this host and serves metrics until SIGTERM or SIGINT. SIGHUP reads the "
+			  "configuration\n"
+			  "again. Start it as root; it gives up what it does not need. `sonde doctor` says "
+			  "what a host allows.\n" },
 	[COMMAND_DOCTOR] = { "doctor", "say what can be observed on this host, what not, and why",
-			     "Tries what the agent would use on this host: says what works, what does not and the remedy.\n" },
+			     "Tries what the agent would use on this host: says what works, what does not and "
+			     "the remedy.\n" },
 	[COMMAND_CONFIG] = { "config", "check the configuration and print it",
-			     "Prints the effective configuration as YAML, with the origin of each value, and exits with 0;\n"
+			     "Prints the effective configuration as YAML, with the origin of each value, and "
+			     "exits with 0;\n"
 			     "or says in one line what is wrong with it and exits with 2.\n" },
 };
 

@@ -33,12 +33,11 @@ LIBRARIES = {
     "vmlinux.h": ("bpf",),
     "version.h": ("agent",),
 }
-LIBC = re.compile(r"^(?:sys|linux|net|netinet|arpa|asm)/[\w.-]+\.h$|^(?:assert|ctype|dirent|elf|endian|errno|fcntl|float|"
-                  r""
-                  r"fnmatch|getopt|glob|grp|ifaddrs|inttypes|libgen|limits|link|locale|malloc|math|mntent|netdb|paths|"
-                  r"poll|pthread|pwd|sched|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|"
-                  r"stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|termios|threads|time|uchar|ucontext|"
-                  r"unistd|utime|wchar|wctype)\.h$")
+LIBC = re.compile(r"^(?:sys|linux|net|netinet|arpa|asm)/[\w.-]+\.h$|^(?:assert|ctype|dirent|elf|endian|errno|fcntl|"
+                  r"float|fnmatch|getopt|glob|grp|ifaddrs|inttypes|libgen|limits|link|locale|malloc|math|mntent|"
+                  r"netdb|paths|poll|pthread|pwd|sched|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|"
+                  r"stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|termios|threads|time|"
+                  r"uchar|ucontext|unistd|utime|wchar|wctype)\.h$")
 INCLUDE = re.compile(r"^\s*#\s*include\s*[\"<]([^\">]+)[\">]", re.MULTILINE)
 ROW = re.compile(r"^\|([^|]+)\|([^|]+)\|\s*$", re.MULTILINE)
 

@@ -15,8 +15,9 @@
 
 #include "aggregate_fixture.h"
 
-#define SERVER_OK                                                                                                         \
-	"service_name=\"shop\",http_request_method=\"GET\",http_response_status_code=\"200\",http_route=\"/users/{id}\"," \
+#define SERVER_OK                                                                              \
+	"service_name=\"shop\",http_request_method=\"GET\",http_response_status_code=\"200\"," \
+	"http_route=\"/users/{id}\","                                                          \
 	"url_scheme=\"http\",network_protocol_version=\"1.1\""
 
 static void server_exchange_has_the_conventions_labels(void **state)

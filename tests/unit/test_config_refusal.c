@@ -122,9 +122,9 @@ static void hostile_values(void **state)
 	char text[5000] = "--log.level=";
 	const char *c;
 
-	FLAG_REFUSED(
-		"--select.exe=a\nb\x1b[2J",
-		"--select.exe: \"a\\x0ab\\x1b[2J\" is not allowed; allowed is a pattern of a path, with *, ? and [...]");
+	FLAG_REFUSED("--select.exe=a\nb\x1b[2J",
+		     "--select.exe: \"a\\x0ab\\x1b[2J\" is not allowed; allowed is a pattern of a path, with *, ? "
+		     "and [...]");
 	FLAG_REFUSED("--select.exe=\xff\xc3\xa9",
 		     "--select.exe: \"\\xff\xc3\xa9\" is not allowed; allowed is a pattern of "
 		     "a path, with *, ? and [...]");

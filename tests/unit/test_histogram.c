@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Histograms: every classic bound and every native bound of the range with its neighbours, against bounds that powl()
- * derives; windows that grow both ways, merge when they are too wide and when memory is refused; sums that do not round.
+ * derives; windows that grow both ways, merge when they are too wide and when memory is refused; sums that do not
+ * round.
+ *
  * LINK: -Wl,--wrap=calloc
  */
 #include <setjmp.h>

@@ -66,10 +66,10 @@ static void json_lines(void **state)
 	};
 
 	(void)state;
-	assert_line(
-		LOG_FORMAT_JSON, LOG_LEVEL_ERROR, "x", fields,
-		"{\"time\":\"2025-11-21T09:12:00.123Z\",\"level\":\"error\",\"msg\":\"x\",\"text\":\"a\\tb\\n\\\"\\\\\","
-		"\"int\":-5,\"uint\":7,\"none\":\"\"}\n");
+	assert_line(LOG_FORMAT_JSON, LOG_LEVEL_ERROR, "x", fields,
+		    "{\"time\":\"2025-11-21T09:12:00.123Z\",\"level\":\"error\",\"msg\":\"x\","
+		    "\"text\":\"a\\tb\\n\\\"\\\\\","
+		    "\"int\":-5,\"uint\":7,\"none\":\"\"}\n");
 }
 
 static void hostile_text_stays_one_valid_line(void **state)
@@ -196,7 +196,8 @@ static void utf8_edges(void **state)
 		{ "\xef\xbf\xbf", 3 },
 		{ "\xf0\x90\x80\x80", 4 },
 		{ "\xf4\x8f\xbf\xbf", 4 },
-		/* continuation alone, overlong, cut, surrogate, beyond U+10FFFF, never a first byte, bad third and fourth */
+		/* continuation alone, overlong, cut, surrogate, beyond U+10FFFF, never a first byte, bad third and
+		   fourth */
 		{ "\x80", 0 },
 		{ "\xc0\x80", 0 },
 		{ "\xc1\xbf", 0 },

@@ -25,7 +25,8 @@ struct expectation {
 static const struct expectation scrapers[] = {
 	/* Prometheus 3 */
 	{ "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
-	  "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+	  "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;"
+	  "q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
 	  FORMAT_OPENMETRICS, ESCAPING_ALLOW_UTF_8 },
 	/* Prometheus 3, native histograms */
 	{ PROTOBUF ";escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"

@@ -107,7 +107,7 @@ void loop_remove(struct loop_source *source)
 	if (!source || source->fd < 0)
 		return;
 	loop = source->loop;
-	/* Cannot fail for a descriptor that is ours or that the caller kept open, as told; a closed one is gone anyway. */
+	/* Cannot fail for a descriptor that is ours or that the caller kept open, as told; a closed one is gone. */
 	(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 	if (source->kind != SOURCE_FD)
 		close(source->fd);

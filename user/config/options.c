@@ -53,8 +53,8 @@ const struct config_option config_options[] = {
 		.placeholder = "PATH",
 		.fallback = "/metrics",
 		.check = check_telemetry_path,
-		.allowed =
-			"a path that begins with \"/\", without blank, \"?\" and \"#\", and not one of sonde's other pages",
+		.allowed = "a path that begins with \"/\", without blank, \"?\" and \"#\", and not one of sonde's "
+			   "other pages",
 		.help = "Path of the metrics page.",
 	},
 	{

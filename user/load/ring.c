@@ -53,7 +53,7 @@ static const uint8_t *record_at(const struct ring *ring, uint64_t position, size
 
 	if (length <= head)
 		return ring->data + at;
-	if (length > RING_RECORD_MAX || !ring->straight)
+	if (length > RING_RECORD_MAX || !ring->straight || !ring->data)
 		return NULL;
 	memcpy(ring->straight, ring->data + at, head);
 	memcpy(ring->straight + head, ring->data, length - head);

@@ -115,6 +115,14 @@ int BPF_PROG(tcp_recvmsg_5_18_exit, struct sock *sock, struct msghdr *message, s
 	return 0;
 }
 
+/* Since 7.0 without the length of the peer's name. */
+SEC("fexit/tcp_recvmsg")
+int BPF_PROG(tcp_recvmsg_7_0_exit, struct sock *sock, struct msghdr *message, size_t size, int flags, int result)
+{
+	on_message_done(sock, message, FLOW_RECEIVE, flags, result);
+	return 0;
+}
+
 SEC("fexit/tcp_sendpage")
 int BPF_PROG(tcp_sendpage_exit, struct sock *sock, struct page *page, int offset, size_t size, int flags, int result)
 {

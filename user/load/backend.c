@@ -26,6 +26,7 @@ static const struct bpf_program_rule rules[] = {
 	{ "tcp_sendmsg_exit", "tcp_sendmsg", FENTRY, true, 0 },
 	{ "tcp_recvmsg_exit", "tcp_recvmsg", FENTRY, true, 5 },
 	{ "tcp_recvmsg_5_18_exit", "tcp_recvmsg", FENTRY, true, 6 },
+	{ "tcp_recvmsg_7_0_exit", "tcp_recvmsg", FENTRY, true, 4 },
 	{ "tcp_sendpage_exit", "tcp_sendpage", FENTRY, false, 0 },
 	{ "tcp_splice_read_exit", "tcp_splice_read", FENTRY, false, 0 },
 	{ "unix_sendmsg_exit", "unix_stream_sendmsg", FENTRY, false, 0 },
@@ -61,6 +62,32 @@ static const struct bpf_program_rule *rule_of(const char *name)
 		if (!strcmp(rules[i].name, name))
 			return &rules[i];
 	return NULL;
+}
+
+/* A required function whose parameters no program is written for: loading would succeed and see nothing of it. */
+static bool has_variant(const struct btf *btf, const struct bpf_program_rule *wanted)
+{
+	int arity = kernel_function_arity(btf, wanted->symbol);
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].symbol && !strcmp(rules[i].symbol, wanted->symbol) &&
+		    rules[i].backends == wanted->backends && (!rules[i].arity || rules[i].arity == arity))
+			return true;
+	return false;
+}
+
+int backend_check(const struct btf *btf, enum config_backend backend, struct capture_error *ret_error)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		if (!(rules[i].backends & (1 << backend)) || !rules[i].required || !rules[i].symbol)
+			continue;
+		if (kernel_has_function(btf, rules[i].symbol) && has_variant(btf, &rules[i]))
+			continue;
+		capture_error_set(ret_error, "backend %s: this kernel's %s is not one that sonde knows",
+				  capture_backend_text(backend), rules[i].symbol);
+		return -ENOTSUP;
+	}
+	return backend_probe(btf, backend, ret_error);
 }
 
 void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enum config_backend backend)

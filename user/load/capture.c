@@ -66,7 +66,9 @@ static int configure(struct capture *capture, const struct config *config, struc
 	bpf->rodata->have_rdonly_cast = kernel_has_function(btf, "bpf_rdonly_cast");
 	bpf->rodata->receive_has_nonblock = kernel_function_arity(btf, "tcp_recvmsg") == 6;
 	calls_fill(bpf->rodata->call_kinds);
-	error = select_configure(bpf, btf, config, ret_error);
+	error = backend_check(btf, capture->backend, ret_error);
+	if (!error)
+		error = select_configure(bpf, btf, config, ret_error);
 	if (!error) {
 		backend_select_programs(bpf, btf, capture->backend);
 		error = bpf_map__set_max_entries(bpf->maps.events, (uint32_t)config->capture_ring_bytes);

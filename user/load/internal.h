@@ -55,7 +55,12 @@ struct bpf_program_rule {
 	int arity; /* parameters of `symbol` that the program is written for; 0: any */
 };
 void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enum config_backend backend);
+/* Is it worth to load all its programs? Each is verified on its own, which takes a tenth of a second. */
+MUST_CHECK int backend_check(const struct btf *btf, enum config_backend backend, struct capture_error *ret_error);
 MUST_CHECK int backend_attach(struct capture *capture, struct capture_error *ret_error);
+
+/* --- probe.c: loads and attaches a program that does nothing, the way the backend would */
+MUST_CHECK int backend_probe(const struct btf *btf, enum config_backend backend, struct capture_error *ret_error);
 
 /* --- kernel.c: what the running kernel's BTF says */
 bool kernel_has_function(const struct btf *btf, const char *name);

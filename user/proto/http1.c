@@ -123,7 +123,7 @@ static void find_offset(struct http1_flow *flow, uint32_t position)
 	if (flow->offset == 0)
 		flow->offset = 1ull << 32 | position;
 	else
-		flow->offset += (uint32_t)(position - (uint32_t)flow->offset);
+		flow->offset += (uint64_t)(int64_t)(int32_t)(position - (uint32_t)flow->offset);
 }
 
 static enum proto_status http1_feed(void *opaque, const struct proto_sink *sink, enum proto_flow which,
@@ -142,7 +142,8 @@ static enum proto_status http1_feed(void *opaque, const struct proto_sink *sink,
 	while (status == PROTO_OK && feed.at < chunk->length)
 		status = http1_take_bytes(&feed);
 	*consumed = feed.at;
-	feed.flow->offset += feed.at;
+	/* A gap is behind us, whether it could be taken or not. */
+	feed.flow->offset += status == PROTO_LOST && !chunk->data ? chunk->length : feed.at;
 	if (status == PROTO_MALFORMED && feed.flow->phase != PHASE_DEAD)
 		http1_malformed(&feed);
 	return status;

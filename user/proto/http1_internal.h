@@ -105,8 +105,9 @@ enum http1_request_flag {
 	REQUEST_RESPONDING = 4, /* the status line of its final response was seen */
 	REQUEST_RESPONDED = 8,  /* its response is whole */
 	REQUEST_UPGRADED = 16,
-	REQUEST_EXPECT = 32, /* the body waits for a 100 (Continue) that did not come yet */
-	REQUEST_UNTOLD = 64, /* given up and counted; stays only to take its response */
+	REQUEST_EXPECT = 32,     /* the body waits for a 100 (Continue) that did not come yet */
+	REQUEST_CONTINUED = 128, /* the 100 (Continue) came, or the body without it */
+	REQUEST_UNTOLD = 64,     /* given up and counted; stays only to take its response */
 };
 
 struct http1_request {
@@ -146,7 +147,12 @@ struct http1_state {
 	bool opaque;
 	uint32_t text_bytes;         /* of all long_text */
 	uint32_t last_peer_position; /* of the last request's first byte; 0 none, or not known */
-	uint64_t sync_ns;            /* while adrift: when a response after the loss was over; 0 none */
+	bool resync;                 /* requests were lost, and none was opened since */
+	uint64_t resync_offset;      /* where the first request after the last lost ones began, and when */
+	uint64_t resync_ns;
+	uint64_t sync_offset; /* of sync_ns: how far the requests had come when that response began, and when */
+	uint64_t sync_first_ns;
+	uint64_t sync_ns; /* while adrift: when a response after the loss was over; 0 none */
 	struct http1_request first_slot;
 };
 
@@ -246,6 +252,12 @@ static inline struct http1_request *http1_current(struct http1_feed *feed)
 
 /* A request line is whole. -ENOMEM, -ENOBUFS. */
 MUST_CHECK int http1_open(struct http1_feed *feed, struct http1_request **ret_request);
+/* The body that was announced by Expect comes. */
+static inline void http1_continue(struct http1_request *request)
+{
+	request->flags = (uint8_t)((request->flags & ~REQUEST_EXPECT) | REQUEST_CONTINUED);
+}
+
 void http1_response_line(struct http1_feed *feed);
 void http1_request_head_done(struct http1_feed *feed);
 void http1_response_head_done(struct http1_feed *feed);
@@ -259,6 +271,8 @@ void http1_tunnel(struct http1_feed *feed);
 void http1_malformed(struct http1_feed *feed);
 
 /* http1_pair.c */
+/* A response without request, or with one that was given up, is over. */
+void http1_pair_synced(struct http1_state *state, uint64_t time_ns);
 /* Finds the request of a response whose first byte is at hand: flow->has_request says whether. False: wait. */
 bool http1_pair(struct http1_feed *feed);
 void http1_pair_lost(struct http1_state *state, const struct proto_sink *sink, enum proto_flow which);

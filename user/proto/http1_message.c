@@ -27,6 +27,11 @@ int http1_open(struct http1_feed *feed, struct http1_request **ret_request)
 	request->tid = flow->tid;
 	request->request_offset = flow->first_offset;
 	request->peer_position = flow->first_peer_position;
+	if (state->resync) {
+		state->resync = false;
+		state->resync_offset = flow->first_offset;
+		state->resync_ns = flow->first_ns;
+	}
 	request->request_first_ns = flow->first_ns;
 	flow->has_request = true;
 	*ret_request = request;
@@ -60,7 +65,8 @@ void http1_request_head_done(struct http1_feed *feed)
 		return;
 	request->flags |= REQUEST_HEAD_DONE;
 	request->request_last_ns = feed->chunk->time_ns;
-	if (feed->flow->flags & HEAD_EXPECT)
+	/* Its 100 (Continue) may have overtaken the end of its head. */
+	if (feed->flow->flags & HEAD_EXPECT && !(request->flags & REQUEST_CONTINUED))
 		request->flags |= REQUEST_EXPECT;
 	feed->state->tunnel_pending = request->method == HTTP_METHOD_CONNECT || feed->flow->flags & HEAD_UPGRADE;
 	feed->sink->active(feed->sink->ctx, request->method, 1);
@@ -87,7 +93,7 @@ void http1_interim(struct http1_feed *feed)
 	struct http1_request *request = http1_current(feed);
 
 	if (request && feed->flow->status == 100)
-		request->flags &= (uint8_t)~REQUEST_EXPECT;
+		http1_continue(request);
 	if (!request)
 		feed->state->interim_alone = true;
 	feed->flow->has_request = false;
@@ -127,7 +133,7 @@ static void response_done(struct http1_state *state, const struct proto_sink *si
 	struct http1_request *request;
 
 	if (!flow->has_request) {
-		state->sync_ns = time_ns;
+		http1_pair_synced(state, time_ns);
 		return;
 	}
 	flow->has_request = false;
@@ -135,7 +141,7 @@ static void response_done(struct http1_state *state, const struct proto_sink *si
 	request->response_last_ns = time_ns;
 	request->flags |= REQUEST_RESPONDED;
 	if (request->flags & REQUEST_UNTOLD)
-		state->sync_ns = time_ns;
+		http1_pair_synced(state, time_ns);
 	if (request->flags & (REQUEST_DONE | REQUEST_UNTOLD) || body_never_began(state, request))
 		http1_tell_first(state, sink, EXCHANGE_COMPLETE, 0);
 }

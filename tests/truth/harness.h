@@ -24,6 +24,7 @@ struct options {
 	bool list;
 	bool dry_run;
 	bool host_wide;
+	bool times;
 };
 
 struct sonde {

@@ -31,21 +31,29 @@ enum {
 	OPTION_LIST,
 	OPTION_DRY,
 	OPTION_HOST,
+	OPTION_TIMES,
 };
 
 static const struct option long_options[] = {
-	{ "sonde", required_argument, NULL, OPTION_SONDE },   { "backend", required_argument, NULL, OPTION_BACKEND },
-	{ "case", required_argument, NULL, OPTION_CASE },     { "json", required_argument, NULL, OPTION_JSON },
-	{ "scale", required_argument, NULL, OPTION_SCALE },   { "slow", required_argument, NULL, OPTION_SLOW },
-	{ "sonde-arg", required_argument, NULL, OPTION_ARG }, { "log-level", required_argument, NULL, OPTION_LOG },
-	{ "list", no_argument, NULL, OPTION_LIST },           { "dry-run", no_argument, NULL, OPTION_DRY },
-	{ "host-wide", no_argument, NULL, OPTION_HOST },      { NULL, 0, NULL, 0 },
+	{ "sonde", required_argument, NULL, OPTION_SONDE },
+	{ "backend", required_argument, NULL, OPTION_BACKEND },
+	{ "case", required_argument, NULL, OPTION_CASE },
+	{ "json", required_argument, NULL, OPTION_JSON },
+	{ "scale", required_argument, NULL, OPTION_SCALE },
+	{ "slow", required_argument, NULL, OPTION_SLOW },
+	{ "sonde-arg", required_argument, NULL, OPTION_ARG },
+	{ "log-level", required_argument, NULL, OPTION_LOG },
+	{ "list", no_argument, NULL, OPTION_LIST },
+	{ "dry-run", no_argument, NULL, OPTION_DRY },
+	{ "host-wide", no_argument, NULL, OPTION_HOST },
+	{ "times", no_argument, NULL, OPTION_TIMES },
+	{ NULL, 0, NULL, 0 },
 };
 
 static int usage(void)
 {
 	fputs("usage: truth --sonde PATH [--backend auto|fentry|kprobe|tracepoint] [--case GLOB] [--json FILE]\n"
-	      "             [--scale X] [--slow X] [--host-wide] [--log-level LEVEL] [--sonde-arg ARG]...\n"
+	      "             [--scale X] [--slow X] [--host-wide] [--times] [--log-level LEVEL] [--sonde-arg ARG]...\n"
 	      "       truth --dry-run | --list [--case GLOB]\n"
 	      "--scale multiplies the big counts and sizes, --slow the deadlines (both 1).\n",
 	      stderr);
@@ -94,6 +102,8 @@ static bool parse_option(struct options *options, int option)
 		return options->list = true;
 	case OPTION_DRY:
 		return options->dry_run = true;
+	case OPTION_TIMES:
+		return options->times = true;
 	case OPTION_HOST:
 		return options->host_wide = true;
 	default:

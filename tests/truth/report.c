@@ -93,6 +93,8 @@ void report_add(struct report *report, const struct result *result)
 		       result->verdict == VERDICT_SKIP ? " # SKIP " : "",
 		       result->verdict == VERDICT_SKIP ? result->reason : "");
 	}
+	if (report->options->times)
+		printf("# %.3f s\n", result->seconds);
 	if (report->options->dry_run)
 		printf("# %s (%.3f s)\n", result->expected, result->seconds);
 	else if (result->verdict == VERDICT_FAIL)

@@ -59,6 +59,37 @@ int BPF_PROG(cgroup_attach, struct cgroup *cgroup, const char *path, struct task
 	return 0;
 }
 
+/* The same on perf's events, for kernels that may preempt a program on a tracepoint: see call_exit_perf. */
+
+SEC("tp/sock/inet_sock_set_state")
+int tcp_state_perf(struct trace_event_raw_inet_sock_set_state *ctx)
+{
+	on_tcp_state((struct sock *)ctx->skaddr, ctx->oldstate, ctx->newstate);
+	return 0;
+}
+
+SEC("tp/tcp/tcp_destroy_sock")
+int tcp_destroy_perf(struct trace_event_raw_tcp_event_sk *ctx)
+{
+	on_tcp_destroy((struct sock *)ctx->skaddr);
+	return 0;
+}
+
+SEC("tp/sched/sched_process_exec")
+int process_exec_perf(struct trace_event_raw_sched_process_exec *ctx)
+{
+	/* __data_loc: the name's offset in the event is in the lower half. */
+	on_exec((const char *)ctx + (ctx->__data_loc_filename & 0xffff));
+	return 0;
+}
+
+SEC("tp/sched/sched_process_exit")
+int process_exit_perf(void *ctx)
+{
+	on_exit((struct task_struct *)bpf_get_current_task());
+	return 0;
+}
+
 /* Backend tracepoint. */
 
 SEC("tp_btf/sys_exit")
@@ -68,12 +99,29 @@ int BPF_PROG(call_exit, struct pt_regs *regs, long result)
 	return 0;
 }
 
+/* Since 7.0 tracepoints do not disable preemption: a program is preempted by a task that enters it on the same CPU, and
+ * the kernel skips it there (program_missed). Programs on perf's events still run without preemption.
+ * COMPAT(kernel 7.0) */
+SEC("tp/raw_syscalls/sys_exit")
+int call_exit_perf(struct trace_event_raw_sys_exit *ctx)
+{
+	on_call_exit((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()), ctx->ret);
+	return 0;
+}
+
 /* Backends fentry and kprobe, for a while after the start. */
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(blocked_exit, struct pt_regs *regs, long result)
 {
 	on_blocked_exit(regs, result);
+	return 0;
+}
+
+SEC("tp/raw_syscalls/sys_exit")
+int blocked_exit_perf(struct trace_event_raw_sys_exit *ctx)
+{
+	on_blocked_exit((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()), ctx->ret);
 	return 0;
 }
 

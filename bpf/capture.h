@@ -329,7 +329,7 @@ __noinline int transfer_run(__u32 direction)
 	struct connection_key key;
 	__u32 offset = 0;
 
-	if (!scratch)
+	if (!scratch || !capture_enabled)
 		return 0;
 	transfer = &scratch->transfer;
 	key.sock = (__u64)transfer->sock;

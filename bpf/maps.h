@@ -21,6 +21,9 @@ const volatile __u32 ring_wakeup_bytes = 0;   /* wake user space when so much is
 const volatile __u32 ring_scarce_bytes = 0;   /* capture little when so much is waiting */
 const volatile __u8 call_kinds[CALL_NUMBERS] = {};
 
+/* Set when the last hook is attached: before, a request could be seen whose response is not. */
+__u32 capture_enabled = 0;
+
 /* How many entries `requests` has: most hosts most of the time none, and then it is not looked at. */
 __u32 request_count = 0;
 

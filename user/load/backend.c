@@ -15,14 +15,20 @@
 
 static const struct bpf_program_rule rules[] = {
 	{ "tcp_state", NULL, ALL, true, 0 },
+	{ "tcp_state_perf", NULL, ALL, true, 0 },
 	{ "tcp_destroy", NULL, ALL, true, 0 },
+	{ "tcp_destroy_perf", NULL, ALL, true, 0 },
 	{ "process_exec", NULL, ALL, true, 0 },
-	{ "process_fork", NULL, ALL, true, 0 },
+	{ "process_exec_perf", NULL, ALL, true, 0 },
 	{ "process_exit", NULL, ALL, true, 0 },
+	{ "process_exit_perf", NULL, ALL, true, 0 },
+	{ "process_fork", NULL, ALL, true, 0 },
 	{ "cgroup_attach", NULL, ALL, false, 0 },
 	{ "call_exit", NULL, TRACEPOINT, true, 0 },
+	{ "call_exit_perf", NULL, TRACEPOINT, true, 0 },
 	{ "socket_alive", NULL, TRACEPOINT, true, 0 },
 	{ "blocked_exit", NULL, FENTRY | KPROBE, false, 0 },
+	{ "blocked_exit_perf", NULL, FENTRY | KPROBE, false, 0 },
 	{ "tcp_sendmsg_exit", "tcp_sendmsg", FENTRY, true, 0 },
 	{ "tcp_recvmsg_exit", "tcp_recvmsg", FENTRY, true, 5 },
 	{ "tcp_recvmsg_5_18_exit", "tcp_recvmsg", FENTRY, true, 6 },
@@ -76,6 +82,13 @@ static bool has_variant(const struct btf *btf, const struct bpf_program_rule *wa
 	return false;
 }
 
+/* Does this kernel run BPF programs of fexit and of tracepoints with preemption enabled? The release that began to is
+ * the one that took the fifth parameter from tcp_recvmsg. COMPAT(kernel 7.0) */
+static bool tracing_is_preempted(const struct btf *btf)
+{
+	return kernel_function_arity(btf, "tcp_recvmsg") == 4;
+}
+
 int backend_check(const struct btf *btf, enum config_backend backend, struct capture_error *ret_error)
 {
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
@@ -87,7 +100,36 @@ int backend_check(const struct btf *btf, enum config_backend backend, struct cap
 				  capture_backend_text(backend), rules[i].symbol);
 		return -ENOTSUP;
 	}
+	if (backend == BACKEND_FENTRY && tracing_is_preempted(btf)) {
+		capture_error_set(ret_error, "backend fentry: this kernel preempts fexit programs and skips them then, "
+					     "exchanges would be missed; kprobe and tracepoint are exact here");
+		return -ENOTSUP;
+	}
 	return backend_probe(btf, backend, ret_error);
+}
+
+static bool tracefs_is_mounted(void)
+{
+	return !access("/sys/kernel/tracing/events/raw_syscalls", X_OK) ||
+	       !access("/sys/kernel/debug/tracing/events/raw_syscalls", X_OK);
+}
+
+/* One of each pair: see call_exit_perf. The release that stopped disabling preemption around tracepoints is the one
+ * that took the fifth parameter from tcp_recvmsg; perf's events need tracefs. */
+static void select_tracepoints(struct capture_bpf *bpf, bool perf)
+{
+	struct bpf_program *const pairs[][2] = {
+		{ bpf->progs.tcp_state, bpf->progs.tcp_state_perf },
+		{ bpf->progs.tcp_destroy, bpf->progs.tcp_destroy_perf },
+		{ bpf->progs.process_exec, bpf->progs.process_exec_perf },
+		{ bpf->progs.process_exit, bpf->progs.process_exit_perf },
+		{ bpf->progs.call_exit, bpf->progs.call_exit_perf },
+		{ bpf->progs.blocked_exit, bpf->progs.blocked_exit_perf },
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if (bpf_program__autoload(pairs[i][0]))
+			bpf_program__set_autoload(pairs[i][perf ? 0 : 1], false);
 }
 
 void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enum config_backend backend)
@@ -105,6 +147,7 @@ void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enu
 			wanted = kernel_function_arity(btf, rule->symbol) == rule->arity;
 		bpf_program__set_autoload(program, wanted);
 	}
+	select_tracepoints(bpf, tracing_is_preempted(btf) && tracefs_is_mounted());
 	/* A map that only kprobes use. */
 	if (backend != BACKEND_KPROBE)
 		bpf_map__set_autocreate(bpf->maps.calls_in_flight, false);
@@ -122,7 +165,8 @@ int backend_attach(struct capture *capture, struct capture_error *ret_error)
 		if (!bpf_program__autoload(program) || program == capture->bpf->progs.socket_alive)
 			continue;
 		link = capture->link_count < LINKS_MAX ? bpf_program__attach(program) : NULL;
-		if (link && program == capture->bpf->progs.blocked_exit) {
+		if (link &&
+		    (program == capture->bpf->progs.blocked_exit || program == capture->bpf->progs.blocked_exit_perf)) {
 			capture->blocked_link = link;
 			continue;
 		}

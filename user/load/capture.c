@@ -113,9 +113,11 @@ static int load_and_attach(struct capture *capture, const struct config *config,
 	/* Twice: a thread may fall asleep between the first look and the attaching, or wake up. */
 	blocked_remember(capture);
 	error = backend_attach(capture, ret_error);
-	if (!error)
-		blocked_remember(capture);
-	return error;
+	if (error)
+		return error;
+	blocked_remember(capture);
+	__atomic_store_n(&capture->bpf->bss->capture_enabled, 1, __ATOMIC_RELEASE);
+	return 0;
 }
 
 static int capture_open(const struct config *config, enum config_backend backend, const struct capture_sink *sink,

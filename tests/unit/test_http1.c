@@ -269,6 +269,20 @@ static void test_expected_body_waits(void **state)
 	assert_int_equal(world->seen[0].exchange.request_body_bytes, 4);
 }
 
+/* Not a byte of a response moved since its head: this body did not wait for one, and need not here. */
+static void test_impatient_body(void **state)
+{
+	struct http1_world *world = *state;
+
+	request(world, GET("/"));
+	response(world, OK);
+	request(world, "PUT / HTTP/1.1\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+	request(world, "body");
+	response(world, "HTTP/1.1 100 Continue\r\n\r\n" OK);
+	assert_int_equal(world->seen_count, 2);
+	assert_int_equal(world->seen[1].exchange.request_body_bytes, 4);
+}
+
 static void test_pipeline_full(void **state)
 {
 	struct http1_world *world = *state;
@@ -416,6 +430,7 @@ int main(void)
 		TEST(test_silence_in_steps),
 		TEST(test_no_silence_before_expected_body),
 		TEST(test_expected_body_waits),
+		TEST(test_impatient_body),
 		TEST(test_pipeline_full),
 		TEST(test_malformed_request),
 		TEST(test_malformed_response),

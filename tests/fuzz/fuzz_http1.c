@@ -2,8 +2,8 @@
 /*
  * HTTP/1 against any bytes, gaps, losses and ends, in both flows and any order. What must always hold is asserted here;
  * what is right for sound bytes is for the golden cases.
- * Input: a byte that says how the connection ends, then records of {kind, length, bytes}. The corpus has the golden cases
- * in this form, and under found-* what the fuzzer added to their coverage.
+ * Input: a byte that says how the connection ends, then records of {kind, length, bytes}. The corpus has the golden
+ * cases in this form, and under found-* what the fuzzer added to their coverage.
  */
 #include <assert.h>
 #include <stdlib.h>

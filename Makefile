@@ -217,6 +217,10 @@ test:
 test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels: test-%:
 	@scripts/test.py $*
 
+# Every case under every backend: hours.
+test-kernels-full:
+	@TRUTH_CASES='*' scripts/test.py kernels
+
 check:
 	@scripts/test.py check
 
@@ -249,6 +253,7 @@ help:
 	@echo 'make                 build $(B)/sonde'
 	@echo 'sudo make setup      install what building and testing need'
 	@echo 'make test-LAYER      one layer: canary unit golden fuzz bpf truth e2e kernels'
+	@echo 'make test-kernels-full  every truth case on every kernel: over an hour'
 	@echo 'make check           format, layers, lengths, licences, clang-tidy, cppcheck'
 	@echo 'make format          let clang-format write'
 	@echo 'make fuzz            every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'

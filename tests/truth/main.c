@@ -129,7 +129,7 @@ static bool wanted(const struct options *options, const struct truth_case *kase,
 		   size_t size)
 {
 	snprintf(name, size, "%s.%s", kase->name, family_text(family));
-	return kase->families & 1U << family && !fnmatch(options->pattern, name, 0);
+	return kase->families & 1U << family && !fnmatch(options->pattern, name, FNM_EXTMATCH);
 }
 
 /* Calls visit for every test. */

@@ -71,13 +71,13 @@ static const struct bpf_program_rule *rule_of(const char *name)
 }
 
 /* A required function whose parameters no program is written for: loading would succeed and see nothing of it. */
-static bool has_variant(const struct btf *btf, const struct bpf_program_rule *wanted)
+static bool has_variant(const struct btf *btf, const char *symbol, uint8_t backends)
 {
-	int arity = kernel_function_arity(btf, wanted->symbol);
+	int arity = kernel_function_arity(btf, symbol);
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (rules[i].symbol && !strcmp(rules[i].symbol, wanted->symbol) &&
-		    rules[i].backends == wanted->backends && (!rules[i].arity || rules[i].arity == arity))
+		if (rules[i].symbol && !strcmp(rules[i].symbol, symbol) && rules[i].backends == backends &&
+		    (!rules[i].arity || rules[i].arity == arity))
 			return true;
 	return false;
 }
@@ -94,7 +94,7 @@ int backend_check(const struct btf *btf, enum config_backend backend, struct cap
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		if (!(rules[i].backends & (1 << backend)) || !rules[i].required || !rules[i].symbol)
 			continue;
-		if (kernel_has_function(btf, rules[i].symbol) && has_variant(btf, &rules[i]))
+		if (kernel_has_function(btf, rules[i].symbol) && has_variant(btf, rules[i].symbol, rules[i].backends))
 			continue;
 		capture_error_set(ret_error, "backend %s: this kernel's %s is not one that sonde knows",
 				  capture_backend_text(backend), rules[i].symbol);

@@ -208,7 +208,7 @@ setup:
 	@scripts/setup.sh build test vm
 
 run:
-	@scripts/run.sh $(ARGS)
+	@+scripts/run.sh $(ARGS)
 
 test:
 	@scripts/setup.sh build test vm

@@ -101,7 +101,7 @@ int BPF_PROG(call_exit, struct pt_regs *regs, long result)
 
 /* Since 7.0 tracepoints do not disable preemption: a program is preempted by a task that enters it on the same CPU, and
  * the kernel skips it there (program_missed). Programs on perf's events still run without preemption.
- * COMPAT(kernel 7.0) */
+ * COMPAT(kernel 6.12) */
 SEC("tp/raw_syscalls/sys_exit")
 int call_exit_perf(struct trace_event_raw_sys_exit *ctx)
 {
@@ -163,9 +163,9 @@ int BPF_PROG(tcp_recvmsg_5_18_exit, struct sock *sock, struct msghdr *message, s
 	return 0;
 }
 
-/* Since 7.0 without the length of the peer's name. */
+/* 6.18 has no length of the peer's name any more. COMPAT(kernel 6.12) */
 SEC("fexit/tcp_recvmsg")
-int BPF_PROG(tcp_recvmsg_7_0_exit, struct sock *sock, struct msghdr *message, size_t size, int flags, int result)
+int BPF_PROG(tcp_recvmsg_four_exit, struct sock *sock, struct msghdr *message, size_t size, int flags, int result)
 {
 	on_message_done(sock, message, FLOW_RECEIVE, flags, result);
 	return 0;

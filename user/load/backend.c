@@ -32,7 +32,7 @@ static const struct bpf_program_rule rules[] = {
 	{ "tcp_sendmsg_exit", "tcp_sendmsg", FENTRY, true, 0 },
 	{ "tcp_recvmsg_exit", "tcp_recvmsg", FENTRY, true, 5 },
 	{ "tcp_recvmsg_5_18_exit", "tcp_recvmsg", FENTRY, true, 6 },
-	{ "tcp_recvmsg_7_0_exit", "tcp_recvmsg", FENTRY, true, 4 },
+	{ "tcp_recvmsg_four_exit", "tcp_recvmsg", FENTRY, true, 4 },
 	{ "tcp_sendpage_exit", "tcp_sendpage", FENTRY, false, 0 },
 	{ "tcp_splice_read_exit", "tcp_splice_read", FENTRY, false, 0 },
 	{ "unix_sendmsg_exit", "unix_stream_sendmsg", FENTRY, false, 0 },
@@ -82,8 +82,9 @@ static bool has_variant(const struct btf *btf, const char *symbol, uint8_t backe
 	return false;
 }
 
-/* Does this kernel run BPF programs of fexit and of tracepoints with preemption enabled? The release that began to is
- * the one that took the fifth parameter from tcp_recvmsg. COMPAT(kernel 7.0) */
+/* May this kernel preempt BPF programs of fexit and of tracepoints? Seen on 7.2. What tells it from the older ones is
+ * that tcp_recvmsg has lost its fifth parameter, which it has on 6.18 too: no harm, perf's events are exact on both.
+ * COMPAT(kernel 6.12) */
 static bool tracing_is_preempted(const struct btf *btf)
 {
 	return kernel_function_arity(btf, "tcp_recvmsg") == 4;

@@ -99,9 +99,8 @@ int BPF_PROG(call_exit, struct pt_regs *regs, long result)
 	return 0;
 }
 
-/* Since 7.0 tracepoints do not disable preemption: a program is preempted by a task that enters it on the same CPU, and
- * the kernel skips it there (program_missed). Programs on perf's events still run without preemption.
- * COMPAT(kernel 6.12) */
+/* On 7.2 tracepoints do not disable preemption: while a task is preempted inside of a program, the kernel skips that
+ * program on its CPU (program_missed). Programs on perf's events still run without preemption. COMPAT(kernel 6.12) */
 SEC("tp/raw_syscalls/sys_exit")
 int call_exit_perf(struct trace_event_raw_sys_exit *ctx)
 {

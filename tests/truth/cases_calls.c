@@ -129,7 +129,7 @@ const struct truth_case cases_calls[] = {
 	  .description = "bodies of 1 MiB by sendfile, non-blocking, with MSG_MORE heads",
 	  .needs = NEEDS(FACT_SENDFILE) | NEEDS(FACT_SEND_EAGAIN),
 	  BODIES(TCP, .send = SEND_SEND, .body_send = BODY_SEND_SENDFILE, .nonblocking = true, .more = true,
-		 .send_buffer = 262144) },
+		 .send_buffer = 262144, .receive_size = 700) },
 	{ .name = "splice",
 	  .description = "bodies of 1 MiB by splice, out of a file and into a pipe",
 	  .needs = NEEDS(FACT_SPLICE_IN) | NEEDS(FACT_SPLICE_OUT),

@@ -135,7 +135,7 @@ static size_t certain_request(struct http1_feed *feed, size_t before)
 	while (index < before && !is_synced(state, http1_request_at(state, index)))
 		index++;
 	if (index == before) {
-		if (state->need_sync || state->pipelined)
+		if (before == 0 || state->need_sync || state->pipelined)
 			return before;
 		index = before - 1;
 	}

@@ -135,6 +135,7 @@ enum counter {
 	LOST_READ_USER,        /* the call's buffer could not be read: its bytes are told by length only */
 	LOST_COMPAT_SYSCALL,   /* a 32-bit system call: its arguments are not understood */
 	LOST_IN_FLIGHT,        /* kprobe backend: the entry of a call was not remembered */
+	LOST_RETURN,           /* kprobe backend: a call's return was not seen: too many were in flight (maxactive) */
 	LOST_COUNT,
 	COUNT_SEGMENTS = LOST_COUNT, /* put into the ring */
 	COUNT_CAPTURED_BYTES,        /* payload bytes among them */

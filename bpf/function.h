@@ -156,9 +156,15 @@ static __always_inline int call_remember(struct sock *sock, struct msghdr *messa
 {
 	struct call_in_flight call = { .sock = sock, .message = message, .flags = flags, .copied_seq = copied_seq };
 	__u64 thread = bpf_get_current_pid_tgid();
+	struct call_in_flight *found;
 
 	if (!process_selected(thread >> 32))
 		return 0;
+	/* A call that ends at a return probe takes its entry with it (TCP receives have a position, and end elsewhere).
+	 */
+	found = bpf_map_lookup_elem(&calls_in_flight, &thread);
+	if (found && !found->copied_seq)
+		count_add(LOST_RETURN, 1);
 	if (bpf_map_update_elem(&calls_in_flight, &thread, &call, BPF_ANY))
 		count_add(LOST_IN_FLIGHT, 1);
 	return 0;

@@ -24,6 +24,15 @@ for backend in $BACKENDS; do
         echo "ok 1 - $backend # SKIP $(grep " $backend " /results/doctor.txt || tail -n 1 /results/doctor.txt)"
         continue
     fi
+    # Its return probes have one instance per processor, and calls overlap even on one: returns are lost, and told as
+    # sonde_events_lost_total{reason="return_missed"}.
+    case $(uname -r) in 5.10.*)
+        if [ "$backend" = kprobe ]; then
+            echo "ok 1 - kprobe # SKIP 5.10 loses returns of overlapping calls, see docs/KERNELS.md"
+            continue
+        fi
+        ;;
+    esac
     # shellcheck disable=SC2086
     build/tests/truth/truth --sonde build/sonde --backend "$backend" --case "$TRUTH_CASES" \
         --json "/results/$backend.json" $TRUTH_ARGS 2>&1

@@ -13,7 +13,7 @@ static const char *const lost_texts[LOST_COUNT] = {
 	[LOST_RING_FULL] = "ring_full",           [LOST_CONNECTIONS_FULL] = "connections_full",
 	[LOST_PROCESSES_FULL] = "processes_full", [LOST_READ_KERNEL] = "read_kernel",
 	[LOST_READ_USER] = "read_user",           [LOST_COMPAT_SYSCALL] = "compat_syscall",
-	[LOST_IN_FLIGHT] = "in_flight_full",
+	[LOST_IN_FLIGHT] = "in_flight_full",      [LOST_RETURN] = "return_missed",
 };
 _Static_assert(LOST_COUNT < CAPTURE_LOSSES_MAX, "one more for programs that did not run");
 

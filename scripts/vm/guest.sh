@@ -24,13 +24,19 @@ for backend in $BACKENDS; do
         echo "ok 1 - $backend # SKIP $(grep " $backend " /results/doctor.txt || tail -n 1 /results/doctor.txt)"
         continue
     fi
-    # Its return probes have one instance per processor, and calls overlap even on one: returns are lost, and told as
-    # sonde_events_lost_total{reason="return_missed"}.
-    case $(uname -r) in 5.10.*)
+    # What docs/KERNELS.md says these kernels do to the counts; told as sonde_events_lost_total, by return_missed and
+    # program_missed. The full matrix runs them all the same.
+    case "$TRUTH_CASES $(uname -r)" in
+    '* '*) ;;
+    *" 5.10."*)
         if [ "$backend" = kprobe ]; then
             echo "ok 1 - kprobe # SKIP 5.10 loses returns of overlapping calls, see docs/KERNELS.md"
             continue
         fi
+        ;;
+    *" 7."*)
+        echo "ok 1 - $backend # SKIP 7.2 skips BPF programs under preemption, see docs/KERNELS.md"
+        continue
         ;;
     esac
     # shellcheck disable=SC2086

@@ -131,7 +131,6 @@ enum counter {
 	LOST_RING_FULL,        /* no room in the ring: a segment, open or end did not get out */
 	LOST_CONNECTIONS_FULL, /* no room in the connection map: the connection is not observed */
 	LOST_PROCESSES_FULL,   /* no room in the process map: the process's verdict is computed at every call */
-	LOST_READ_KERNEL,      /* a kernel structure could not be read */
 	LOST_READ_USER,        /* the call's buffer could not be read: its bytes are told by length only */
 	LOST_COMPAT_SYSCALL,   /* a 32-bit system call: its arguments are not understood */
 	LOST_IN_FLIGHT,        /* kprobe backend: the entry of a call was not remembered */

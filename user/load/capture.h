@@ -88,7 +88,6 @@ struct capture_figures {
 	uint64_t silent_segments; /* not sent, as asked */
 	uint64_t truncated_calls;
 	uint64_t scarce_calls;
-	uint64_t wakeups;          /* of the ring, as the agent saw them */
 	uint64_t malformed_events; /* refused by the receiver: the two sides disagree */
 };
 

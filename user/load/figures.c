@@ -10,10 +10,13 @@
 #define CPUS_MAX 1024
 
 static const char *const lost_texts[LOST_COUNT] = {
-	[LOST_RING_FULL] = "ring_full",           [LOST_CONNECTIONS_FULL] = "connections_full",
-	[LOST_PROCESSES_FULL] = "processes_full", [LOST_READ_KERNEL] = "read_kernel",
-	[LOST_READ_USER] = "read_user",           [LOST_COMPAT_SYSCALL] = "compat_syscall",
-	[LOST_IN_FLIGHT] = "in_flight_full",      [LOST_RETURN] = "return_missed",
+	[LOST_PROCESSES_FULL] = "processes_full",
+	[LOST_RING_FULL] = "ring_full",
+	[LOST_CONNECTIONS_FULL] = "connections_full",
+	[LOST_READ_USER] = "read_user",
+	[LOST_COMPAT_SYSCALL] = "compat_syscall",
+	[LOST_IN_FLIGHT] = "in_flight_full",
+	[LOST_RETURN] = "return_missed",
 };
 _Static_assert(LOST_COUNT < CAPTURE_LOSSES_MAX, "one more for programs that did not run");
 
@@ -36,7 +39,7 @@ static void add_missed(void *ctx, const struct capture_program *program)
 
 int capture_read_figures(struct capture *capture, struct capture_figures *ret_figures)
 {
-	struct capture_figures figures = { .wakeups = capture->wakeups, .malformed_events = capture->malformed_events };
+	struct capture_figures figures = { .malformed_events = capture->malformed_events };
 	uint64_t values[CPUS_MAX], sums[COUNTER_COUNT];
 	int cpus = libbpf_num_possible_cpus();
 	uint64_t missed = 0;

@@ -42,7 +42,6 @@ struct capture {
 	struct hash_table sockets; /* of known_socket, by conn_id */
 	struct hash_node *sweep_next;
 	uint64_t sweep_ns;
-	uint64_t wakeups;
 	uint64_t malformed_events;
 };
 

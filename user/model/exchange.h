@@ -14,10 +14,12 @@
 enum protocol {
 	PROTOCOL_UNKNOWN,
 	PROTOCOL_HTTP1,
+	PROTOCOL_POSTGRESQL,
+	PROTOCOL_REDIS,
 	PROTOCOL_COUNT,
 };
 
-/* As in labels: "http1". Defined beside proto's table. */
+/* As in labels: "http1", "postgresql", "redis". Defined beside proto's table. */
 const char *protocol_text(enum protocol protocol);
 
 enum side {
@@ -74,6 +76,22 @@ struct http_facts {
 	struct text host; /* Host field or the absolute form's authority, as sent (may hold ":port"); may be empty */
 };
 
+/* One statement or command of a database, by OpenTelemetry's conventions for database clients. No literal, key, value
+ * or argument is in any of these. Texts are UTF-8, or what the parser made of bytes that are not; "" when not known. */
+struct db_facts {
+	struct text operation;  /* db.operation.name: "SELECT", "GET", "_OTHER"; never a text the protocol does not know */
+	struct text collection; /* db.collection.name: the first table; "" for Redis */
+	struct text summary;    /* db.query.summary, at most 255 bytes; "" for Redis */
+	struct text name_space; /* db.namespace: PostgreSQL's database, Redis's database number */
+	struct text status;     /* db.response.status_code: SQLSTATE, or Redis's error prefix; "" on success */
+	uint64_t rows;          /* returned or affected, when rows_known */
+	uint32_t hits;          /* cache lookups of this command that found something */
+	uint32_t misses;        /* and that did not */
+	bool rows_known;
+	bool failed;   /* the server answered with an error, which `status` tells */
+	bool blocking; /* may wait on purpose (BLPOP): its time is not slowness */
+};
+
 struct exchange {
 	enum protocol protocol;
 	enum side side;
@@ -92,5 +110,6 @@ struct exchange {
 	uint64_t response_body_bytes;
 	uint32_t request_position; /* stream positions of the first bytes: the key both ends share */
 	uint32_t response_position;
-	struct http_facts http;
+	struct http_facts http; /* PROTOCOL_HTTP1 */
+	struct db_facts db;     /* PROTOCOL_POSTGRESQL, PROTOCOL_REDIS */
 };

@@ -15,6 +15,8 @@ const char *protocol_text(enum protocol protocol)
 	static const char *const texts[PROTOCOL_COUNT] = {
 		[PROTOCOL_UNKNOWN] = "unknown",
 		[PROTOCOL_HTTP1] = "http1",
+		[PROTOCOL_POSTGRESQL] = "postgresql",
+		[PROTOCOL_REDIS] = "redis",
 	};
 
 	return (unsigned int)protocol < PROTOCOL_COUNT ? texts[protocol] : texts[PROTOCOL_UNKNOWN];

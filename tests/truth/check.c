@@ -154,6 +154,7 @@ void losses_read(const struct scrape *scrape, struct losses *ret_losses)
 	ret_losses->lost = scrape_sum(scrape, "sonde_events_lost_total", NULL, NULL, &ret_losses->present);
 	ret_losses->out_of_step = scrape_sum(scrape, "sonde_stream_out_of_step_total", NULL, NULL, NULL);
 	ret_losses->captured = scrape_sum(scrape, "sonde_captured_bytes_total", NULL, NULL, NULL);
+	ret_losses->scarce = scrape_sum(scrape, "sonde_scarce_calls_total", NULL, NULL, NULL);
 }
 
 static bool losses_right(const struct truth *truth, const struct scrape *scrape, uint32_t flags, char *why, size_t size)

@@ -51,6 +51,7 @@ struct losses {
 	double lost;
 	double out_of_step;
 	double captured;
+	double scarce; /* calls cut short because the agent did not come to empty the ring */
 	bool present;
 };
 
@@ -68,7 +69,8 @@ struct result {
 	char got[TEXT_LENGTH];
 	char reason[TEXT_LENGTH]; /* of failure or skip */
 	double seconds;
-	char backend[16]; /* in use; "" when no agent was asked */
+	char backend[16];  /* in use; "" when no agent was asked */
+	unsigned repeated; /* tries before this one that the machine spoilt */
 };
 
 struct report;

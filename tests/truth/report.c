@@ -77,6 +77,7 @@ static void write_json(struct report *report, const struct result *result)
 	json_text(file, "result", verdicts[result->verdict], ", ");
 	json_text(file, "backend", *result->backend ? result->backend : report->options->backend, ", ");
 	json_text(file, "kernel", report->kernel, ", ");
+	fprintf(file, "\"repeated\": %u, ", result->repeated);
 	fprintf(file, "\"seconds\": %.3f}", result->seconds);
 }
 

@@ -43,6 +43,30 @@ struct exchange exchange_of(enum side side, const char *path)
 	};
 }
 
+struct exchange db_exchange_of(enum side side)
+{
+	return (struct exchange){
+		.protocol = PROTOCOL_POSTGRESQL,
+		.side = side,
+		.local = &local,
+		.remote = &remote,
+		.request_first_ns = 1000 * MS,
+		.request_last_ns = 1001 * MS,
+		.response_first_ns = 1002 * MS,
+		.response_last_ns = 1003 * MS,
+		.db = {
+			.operation = text_of("SELECT"),
+			.collection = text_of("orders"),
+			.summary = text_of("SELECT orders"),
+			.name_space = text_of("sales"),
+			.rows = 4,
+			.rows_known = true,
+			.hits = 3,
+			.misses = 1,
+		},
+	};
+}
+
 int aggregate_setup_limit(void **state, size_t series_limit)
 {
 	const struct aggregate_config config = {

@@ -15,6 +15,8 @@
 struct text text_of(const char *string);
 /* GET path over HTTP/1.1, Host "Example.com:81" of 192.0.2.1:8080, 200, 3 ms, no bytes in, 200 bytes out. */
 struct exchange exchange_of(enum side side, const char *path);
+/* A call of PostgreSQL, 3 ms, 4 rows, and for its figures three hits and a miss, which PostgreSQL has not. */
+struct exchange db_exchange_of(enum side side);
 
 /* At most FIXTURE_SERIES_LIMIT series, four names at one path position. */
 int aggregate_setup(void **state);

@@ -71,6 +71,21 @@ static void observe_statuses(struct aggregate *aggregate, enum side side, int co
 	}
 }
 
+/* Calls of databases, each its own label set, of both sides and both kinds. */
+static void observe_calls(struct aggregate *aggregate, int count)
+{
+	char table[16];
+
+	for (int i = 0; i < 4 * count; i++) {
+		struct exchange call = db_exchange_of(i & 1 ? SIDE_CLIENT : SIDE_SERVER);
+
+		snprintf(table, sizeof(table), "t%d", i / 4);
+		call.db.collection = text_of(table);
+		call.db.blocking = i & 2;
+		aggregate_exchange(aggregate, "shop", &call);
+	}
+}
+
 static double budget(const struct recorder *recorder, const char *figure, const char *metric)
 {
 	char key[RECORD_KEY_MAX];
@@ -124,6 +139,33 @@ static void a_budget_of_nothing_still_counts(void **state)
 	assert_true(budget(&recorder, "sonde_series_overflowed_total", "sonde_unparsed_bytes_total") == 1);
 	recorder_done(&recorder);
 	aggregate_teardown(&own);
+}
+
+static void databases_have_budgets_too(void **state)
+{
+	static const char *const durations[] = {
+		"db_client_operation_duration_seconds",
+		"db_client_blocking_operation_duration_seconds",
+		"db_server_operation_duration_seconds",
+		"db_server_blocking_operation_duration_seconds",
+	};
+	struct recorder recorder;
+	char key[RECORD_KEY_MAX];
+
+	observe_calls(*state, FIXTURE_SERIES_LIMIT + 7);
+	recorder_walk(&recorder, *state);
+	for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
+		snprintf(key, sizeof(key), "%s%s", durations[i], OVERFLOW);
+		assert_int_equal(recorder_get(&recorder, key)->count, 7);
+		assert_int_equal(recorder_total(&recorder, durations[i]), FIXTURE_SERIES_LIMIT + 7);
+		assert_true(budget(&recorder, "sonde_series", durations[i]) == FIXTURE_SERIES_LIMIT);
+		assert_true(budget(&recorder, "sonde_series_overflowed_total", durations[i]) == 7);
+	}
+	assert_true(recorder_value(&recorder, "db_client_cache_hits_total" OVERFLOW) == 21);
+	assert_true(recorder_value(&recorder, "db_client_cache_misses_total" OVERFLOW) == 7);
+	assert_int_equal(recorder_get(&recorder, "db_client_response_returned_rows" OVERFLOW)->count, 7);
+	assert_true(budget(&recorder, "sonde_series_overflowed_total", "db_client_cache_hits_total") == 7);
+	recorder_done(&recorder);
 }
 
 static double active_total(struct aggregate *aggregate)
@@ -201,12 +243,17 @@ static void everything_leaves_in_the_end(void **state)
 
 	observe_statuses(aggregate, SIDE_SERVER, FIXTURE_SERIES_LIMIT + 5);
 	observe_statuses(aggregate, SIDE_CLIENT, 5);
+	observe_calls(aggregate, FIXTURE_SERIES_LIMIT + 5);
 	aggregate_active(aggregate, "shop", SIDE_SERVER, HTTP_METHOD_GET, 1);
 	aggregate_active(aggregate, "shop", SIDE_SERVER, HTTP_METHOD_GET, -1);
 	aggregate_expire(aggregate, 1);
 	assert_int_not_equal(aggregate->intern.table.count, 0);
 	aggregate_expire(aggregate, 1 + FIXTURE_IDLE_NS);
 	assert_int_equal(aggregate->http[SIDE_SERVER].table.count, 0);
+	for (int side = 0; side < SIDE_COUNT; side++) {
+		assert_int_equal(aggregate->db[side].table.count, 0);
+		assert_int_equal(aggregate->db_blocking[side].table.count, 0);
+	}
 	assert_int_equal(aggregate->active.table.count, 0);
 	assert_int_equal(aggregate->routes.limits.segments, 0);
 	assert_int_equal(aggregate->intern.table.count, 0);
@@ -286,6 +333,7 @@ static void observe_mixture(struct aggregate *aggregate)
 	char path[32], host[32];
 
 	for (unsigned i = 0; i < 60; i++) {
+		struct exchange call = db_exchange_of(i & 1 ? SIDE_CLIENT : SIDE_SERVER);
 		struct exchange exchange = exchange_of(i & 1 ? SIDE_CLIENT : SIDE_SERVER, "");
 
 		snprintf(path, sizeof(path), "/p%c/%c", 'a' + (char)(i % 3), 'a' + (char)(i % 7));
@@ -295,6 +343,12 @@ static void observe_mixture(struct aggregate *aggregate)
 		exchange.response_last_ns += (uint64_t)i * i * i * 100000;
 		exchange.response_body_bytes = UINT64_C(1) << i;
 		aggregate_exchange(aggregate, services[i % 3], &exchange);
+		snprintf(path, sizeof(path), "t%u", i % 11);
+		call.db.collection = text_of(path);
+		call.db.blocking = i % 4 == 0;
+		call.db.rows = UINT64_C(1) << i;
+		call.response_last_ns = exchange.response_last_ns;
+		aggregate_exchange(aggregate, services[i % 3], &call);
 		aggregate_active(aggregate, services[i % 3], SIDE_SERVER, HTTP_METHOD_GET, 1);
 		aggregate_unparsed(aggregate, services[i % 3], (enum unparsed_reason)(i % 5), 1, 10);
 	}
@@ -310,7 +364,13 @@ static void expect_mixture(struct aggregate *aggregate)
 	assert_true(recorder_total(&recorder, ACTIVE) == 60);
 	assert_true(recorder_total(&recorder, "sonde_unparsed_connections_total") == 60);
 	assert_true(recorder_total(&recorder, "sonde_unparsed_bytes_total") == 600);
-	assert_true(recorder_total(&recorder, "sonde_exchanges_total") == 60);
+	assert_true(recorder_total(&recorder, "db_server_operation_duration_seconds") == 15);
+	assert_true(recorder_total(&recorder, "db_server_blocking_operation_duration_seconds") == 15);
+	assert_true(recorder_total(&recorder, "db_client_operation_duration_seconds") == 30);
+	assert_true(recorder_total(&recorder, "db_client_response_returned_rows") == 30);
+	assert_true(recorder_total(&recorder, "db_client_cache_hits_total") == 90);
+	assert_true(recorder_total(&recorder, "db_client_cache_misses_total") == 30);
+	assert_true(recorder_total(&recorder, "sonde_exchanges_total") == 120);
 	recorder_done(&recorder);
 }
 
@@ -327,7 +387,7 @@ static void no_refused_allocation_loses_an_observation(void **state)
 
 	expect_mixture(own);
 	aggregate_teardown(&own);
-	assert_in_range(needed, 50, 2000);
+	assert_in_range(needed, 50, 4000);
 	for (long allowed = 0; allowed < needed; allowed++) {
 		aggregate_setup(&own);
 		allocations_left = allowed;
@@ -346,6 +406,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(beyond_the_budget_one_series_takes_the_rest),
+		TEST(databases_have_budgets_too),
 		cmocka_unit_test(a_budget_of_nothing_still_counts),
 		cmocka_unit_test(active_sums_stay_right_through_overflow),
 		TEST(idle_series_leave),

@@ -28,7 +28,8 @@ void *__wrap_calloc(size_t count, size_t size)
 
 static void classic_bounds_are_inclusive(void **state)
 {
-	const struct histogram_layout *layouts[] = { &histogram_layout_duration, &histogram_layout_body };
+	const struct histogram_layout *layouts[] = { &histogram_layout_duration, &histogram_layout_body,
+						     &histogram_layout_db_duration, &histogram_layout_rows };
 
 	(void)state;
 	for (size_t l = 0; l < 2; l++) {
@@ -57,6 +58,21 @@ static void duration_bounds_are_the_conventions(void **state)
 }
 
 /* From 2^-127 to 2^127: all that lies above the zero threshold and below its inverse. */
+/* The conventions' own bounds are all there, for dashboards that name them; the rest is finer. */
+static void database_bounds_hold_the_conventions(void **state)
+{
+	static const double durations[] = { 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10 };
+	static const double rows[] = { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++)
+		assert_true(histogram_layout_db_duration.bounds[i + 5] == durations[i]);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_true(histogram_layout_rows.bounds[i + 1] == rows[i]);
+	assert_int_equal(histogram_classic_index(&histogram_layout_db_duration, 50000), 1);
+	assert_int_equal(histogram_classic_index(&histogram_layout_db_duration, 30000000000), 14);
+}
+
 static void native_bounds_are_inclusive_and_exact(void **state)
 {
 	(void)state;
@@ -252,6 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(classic_bounds_are_inclusive),
 		cmocka_unit_test(duration_bounds_are_the_conventions),
+		cmocka_unit_test(database_bounds_hold_the_conventions),
 		cmocka_unit_test(native_bounds_are_inclusive_and_exact),
 		cmocka_unit_test(native_index_never_falls),
 		cmocka_unit_test(empty_reads_as_nothing),

@@ -19,53 +19,45 @@
 #define SERVICE_SLOTS 64
 #define ROUTE_SLOTS 256
 #define HOST_SLOTS 64
-/* A series names three strings at most; trees and caches hold a few more. */
-#define INTERN_PER_SERIES 3
-#define INTERN_BESIDES (ROUTE_SERVICES_MAX + SERVICE_SLOTS + ROUTE_SLOTS + 2 * HOST_SLOTS + 3)
-
-static void http_series_init(struct series *series)
-{
-	struct http_series *http = (struct http_series *)series;
-
-	histogram_init(&http->duration);
-	histogram_init(&http->request_body);
-	histogram_init(&http->response_body);
-}
-
-static void http_series_done(struct series *series)
-{
-	struct http_series *http = (struct http_series *)series;
-
-	histogram_done(&http->duration);
-	histogram_done(&http->request_body);
-	histogram_done(&http->response_body);
-}
+#define DB_SLOTS 64
+#define SERIES_TABLES (3 * SIDE_COUNT + 2)
+/* A series names seven strings at most (of HTTP three); trees and caches hold a few more. */
+#define INTERN_PER_SERIES SERIES_KEY_IDS
+#define INTERN_BESIDES \
+	(ROUTE_SERVICES_MAX + SERVICE_SLOTS + ROUTE_SLOTS + 2 * HOST_SLOTS + DB_TEXT_COUNT * DB_SLOTS + SERIES_KEY_IDS)
 
 static bool active_series_idle(const struct series *series)
 {
 	return ((const struct active_series *)series)->active == 0;
 }
 
-static const struct series_kind http_kind = {
-	.record_size = sizeof(struct http_series),
-	.init = http_series_init,
-	.done = http_series_done,
-};
 static const struct series_kind active_kind = { .record_size = sizeof(struct active_series),
 						.idle = active_series_idle };
 static const struct series_kind unparsed_kind = { .record_size = sizeof(struct unparsed_series) };
+
+/* The tables that there are for each side. */
+static int side_init(struct aggregate *aggregate, int side, size_t limit, uint64_t seed)
+{
+	struct intern *intern = &aggregate->intern;
+	int error = series_table_init(&aggregate->http[side], &aggregate_http_kind, limit, intern, seed);
+
+	if (!error)
+		error = series_table_init(&aggregate->db[side], &aggregate_db_kind, limit, intern, seed);
+	if (!error)
+		error = series_table_init(&aggregate->db_blocking[side], &aggregate_blocking_kind, limit, intern, seed);
+	return error;
+}
 
 static int aggregate_init(struct aggregate *aggregate, const struct aggregate_config *config, size_t *ret_bad_pattern)
 {
 	struct intern *intern = &aggregate->intern;
 	uint64_t seed = config->hash_seed;
-	size_t limit = config->series_limit < UINT32_MAX / 64 ? config->series_limit : UINT32_MAX / 64;
+	size_t limit = config->series_limit < UINT32_MAX / 128 ? config->series_limit : UINT32_MAX / 128;
 	int error;
 
 	aggregate->idle_timeout_ns = config->idle_timeout_ns;
 	aggregate->native = config->native_histograms;
-	/* Four tables of series: both sides of http, active, unparsed. */
-	intern_init(intern, (uint32_t)(limit * 4 * INTERN_PER_SERIES + INTERN_BESIDES), seed);
+	intern_init(intern, (uint32_t)(limit * SERIES_TABLES * INTERN_PER_SERIES + INTERN_BESIDES), seed);
 	error = routes_init(&aggregate->routes, config->route_patterns, config->route_pattern_count,
 			    config->route_values_limit, intern, seed, ret_bad_pattern);
 	if (!error)
@@ -76,8 +68,10 @@ static int aggregate_init(struct aggregate *aggregate, const struct aggregate_co
 		error = text_cache_init(&aggregate->hosts_seen, HOST_SLOTS, intern);
 	if (!error)
 		error = text_cache_init(&aggregate->endpoints_seen, HOST_SLOTS, intern);
+	for (int i = 0; i < DB_TEXT_COUNT && !error; i++)
+		error = text_cache_init(&aggregate->db_texts[i], DB_SLOTS, intern);
 	for (int side = 0; side < SIDE_COUNT && !error; side++)
-		error = series_table_init(&aggregate->http[side], &http_kind, limit, intern, seed);
+		error = side_init(aggregate, side, limit, seed);
 	if (!error)
 		error = series_table_init(&aggregate->active, &active_kind, limit, intern, seed);
 	if (!error)
@@ -104,8 +98,11 @@ void aggregate_free(struct aggregate *aggregate)
 {
 	if (!aggregate)
 		return;
-	for (int side = 0; side < SIDE_COUNT; side++)
+	for (int side = 0; side < SIDE_COUNT; side++) {
 		series_table_done(&aggregate->http[side]);
+		series_table_done(&aggregate->db[side]);
+		series_table_done(&aggregate->db_blocking[side]);
+	}
 	series_table_done(&aggregate->active);
 	series_table_done(&aggregate->unparsed);
 	routes_done(&aggregate->routes);
@@ -113,12 +110,13 @@ void aggregate_free(struct aggregate *aggregate)
 	text_cache_done(&aggregate->routes_seen);
 	text_cache_done(&aggregate->hosts_seen);
 	text_cache_done(&aggregate->endpoints_seen);
+	for (int i = 0; i < DB_TEXT_COUNT; i++)
+		text_cache_done(&aggregate->db_texts[i]);
 	intern_done(&aggregate->intern);
 	free(aggregate);
 }
 
-/* Ids returned by the three functions below are kept in use by their caches: valid until the next exchange. */
-static int service_id(struct aggregate *aggregate, const char *service, uint32_t *ret_id)
+int aggregate_service_id(struct aggregate *aggregate, const char *service, uint32_t *ret_id)
 {
 	struct text_cache_key key = { .bytes = service, .length = strlen(service) };
 	const struct text_cache_slot *slot = text_cache_find(&aggregate->services, &key);
@@ -135,40 +133,7 @@ static int service_id(struct aggregate *aggregate, const char *service, uint32_t
 	return error;
 }
 
-static int route_id(struct aggregate *aggregate, uint32_t service, const struct http_facts *http, uint32_t *ret_id)
-{
-	struct text_cache_key key = { .bytes = http->path.data, .length = http->path.length, .context = service };
-	struct routes *routes = &aggregate->routes;
-	bool teach = routes_status_teaches(http->status);
-	uint64_t collapsed = routes->limits.collapsed, cut = routes->limits.cut;
-	char text[ROUTE_MAX + 1];
-	uint32_t id;
-
-	/* CONNECT names an authority (RFC 9110 section 9.3.6), OPTIONS maybe "*": neither has a path. */
-	if (http->method == HTTP_METHOD_CONNECT || key.length == 0 || key.bytes[0] != '/')
-		return 0;
-	const struct text_cache_slot *slot = text_cache_find(&aggregate->routes_seen, &key);
-	if (slot) {
-		*ret_id = slot->id;
-		return 0;
-	}
-	size_t length = routes_find(routes, service, http->path, teach, text);
-	if (routes->limits.collapsed != collapsed)
-		text_cache_flush(&aggregate->routes_seen); /* other paths may have another route now */
-	if (length == 0)
-		return 0; /* not remembered: the same path may be learned any time */
-	int error = intern_acquire(&aggregate->intern, text, length, &id);
-	if (error)
-		return error;
-	if (routes->limits.cut != cut)
-		text_cache_hold(&aggregate->routes_seen, &key, id); /* each such request is counted */
-	else
-		text_cache_put(&aggregate->routes_seen, &key, id, 0);
-	*ret_id = id;
-	return 0;
-}
-
-static int endpoint_id(struct aggregate *aggregate, const struct endpoint *remote, uint32_t *ret_id)
+int aggregate_endpoint_id(struct aggregate *aggregate, const struct endpoint *remote, uint32_t *ret_id)
 {
 	struct text_cache_key key = { .bytes = (const char *)remote->address, .context = remote->family };
 	char text[PEER_TEXT_MAX + 1];
@@ -189,48 +154,6 @@ static int endpoint_id(struct aggregate *aggregate, const struct endpoint *remot
 	return error;
 }
 
-static int host_id(struct aggregate *aggregate, struct text host, uint32_t *ret_id, uint16_t *ret_port)
-{
-	struct text_cache_key key = { .bytes = host.data, .length = host.length };
-	const struct text_cache_slot *slot = text_cache_find(&aggregate->hosts_seen, &key);
-	char text[PEER_TEXT_MAX + 1];
-	uint16_t port = 0;
-
-	if (slot) {
-		*ret_id = slot->id;
-		*ret_port = slot->extra;
-		return 0;
-	}
-	size_t length = peer_from_host(host, text, &port);
-	int error = intern_acquire(&aggregate->intern, text, length, ret_id);
-	if (error)
-		return error;
-	text_cache_put(&aggregate->hosts_seen, &key, *ret_id, port);
-	*ret_port = port;
-	return 0;
-}
-
-/* A unix socket's path; else the Host field; else the remote address. */
-static int peer_ids(struct aggregate *aggregate, const struct exchange *exchange, struct series_key *key)
-{
-	const struct endpoint *remote = exchange->remote;
-	bool is_unix = remote && remote->family == AF_UNIX;
-
-	if (exchange->http.host.length > 0 && !(is_unix && remote->path[0])) {
-		int error = host_id(aggregate, exchange->http.host, &key->address, &key->port);
-
-		if (error)
-			return error;
-	}
-	if (is_unix)
-		key->port = 0;
-	else if (remote && !key->port)
-		key->port = remote->port;
-	if (!remote || key->address)
-		return 0;
-	return endpoint_id(aggregate, remote, &key->address);
-}
-
 static uint64_t latest(const struct exchange *exchange)
 {
 	uint64_t time = exchange->request_first_ns;
@@ -244,8 +167,7 @@ static uint64_t latest(const struct exchange *exchange)
 	return time;
 }
 
-/* From the first byte of the request to the last of the response; to the last moment known when that did not come. */
-static uint64_t duration_ns(const struct exchange *exchange)
+uint64_t aggregate_duration_ns(const struct exchange *exchange)
 {
 	bool complete = exchange->error == EXCHANGE_COMPLETE && exchange->response_last_ns;
 	uint64_t end = complete ? exchange->response_last_ns : latest(exchange);
@@ -256,36 +178,13 @@ static uint64_t duration_ns(const struct exchange *exchange)
 	return end > start ? end - start : 0;
 }
 
-static struct http_series *http_series_get(struct aggregate *aggregate, const char *service,
-					   const struct exchange *exchange)
-{
-	struct series_table *table = &aggregate->http[exchange->side];
-	struct series_key key = {
-		.status = exchange->http.status,
-		.method = (uint8_t)exchange->http.method,
-		.version = exchange->http.version,
-		.error = (uint8_t)exchange->error,
-	};
-	int error = service_id(aggregate, service, &key.service);
-
-	if (!error && exchange->side == SIDE_SERVER)
-		error = route_id(aggregate, key.service, &exchange->http, &key.route);
-	if (!error && exchange->side == SIDE_CLIENT)
-		error = peer_ids(aggregate, exchange, &key);
-	return (struct http_series *)(error ? series_table_overflow(table) : series_table_get(table, &key));
-}
-
 void aggregate_exchange(struct aggregate *aggregate, const char *service, const struct exchange *exchange)
 {
 	aggregate->exchanges[exchange->protocol][exchange->side]++;
-	if (exchange->protocol != PROTOCOL_HTTP1)
-		return;
-	struct http_series *http = http_series_get(aggregate, service, exchange);
-	bool native = aggregate->native;
-
-	histogram_observe(&http->duration, &histogram_layout_duration, native, duration_ns(exchange));
-	histogram_observe(&http->request_body, &histogram_layout_body, native, exchange->request_body_bytes);
-	histogram_observe(&http->response_body, &histogram_layout_body, native, exchange->response_body_bytes);
+	if (exchange->protocol == PROTOCOL_HTTP1)
+		aggregate_http(aggregate, service, exchange);
+	else if (exchange->protocol == PROTOCOL_POSTGRESQL || exchange->protocol == PROTOCOL_REDIS)
+		aggregate_db(aggregate, service, exchange);
 }
 
 static void active_add(struct aggregate *aggregate, const struct series_key *key, bool known)
@@ -330,7 +229,7 @@ void aggregate_active(struct aggregate *aggregate, const char *service, enum sid
 
 	if (side != SIDE_SERVER)
 		return;
-	bool known = service_id(aggregate, service, &key.service) == 0;
+	bool known = aggregate_service_id(aggregate, service, &key.service) == 0;
 	for (; change > 0; change--)
 		active_add(aggregate, &key, known);
 	for (; change < 0; change++)
@@ -342,7 +241,7 @@ void aggregate_unparsed(struct aggregate *aggregate, const char *service, enum u
 {
 	struct series_key key = { .reason = (uint8_t)reason };
 	struct series_table *table = &aggregate->unparsed;
-	bool known = service_id(aggregate, service, &key.service) == 0;
+	bool known = aggregate_service_id(aggregate, service, &key.service) == 0;
 	struct series *series = known ? series_table_get(table, &key) : series_table_overflow(table);
 	struct unparsed_series *unparsed = (struct unparsed_series *)series;
 
@@ -361,8 +260,13 @@ void aggregate_expire(struct aggregate *aggregate, uint64_t now_ns)
 	text_cache_flush(&aggregate->routes_seen);
 	text_cache_flush(&aggregate->hosts_seen);
 	text_cache_flush(&aggregate->endpoints_seen);
-	for (int side = 0; side < SIDE_COUNT; side++)
+	for (int i = 0; i < DB_TEXT_COUNT; i++)
+		text_cache_flush(&aggregate->db_texts[i]);
+	for (int side = 0; side < SIDE_COUNT; side++) {
 		series_table_expire(&aggregate->http[side], now_ns, idle_ns);
+		series_table_expire(&aggregate->db[side], now_ns, idle_ns);
+		series_table_expire(&aggregate->db_blocking[side], now_ns, idle_ns);
+	}
 	series_table_expire(&aggregate->active, now_ns, idle_ns);
 	series_table_expire(&aggregate->unparsed, now_ns, idle_ns);
 	routes_expire(&aggregate->routes, now_ns, idle_ns);

@@ -40,6 +40,29 @@ const struct histogram_layout histogram_layout_body = {
 	.raw_per_unit = 1,
 };
 
+/* OpenTelemetry's db.client.operation.duration begins at 1 ms: five bounds below it, for stores in memory, and one
+ * above its 10 s, for reports. */
+static const double db_duration_bounds[] = { 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.01,
+					     0.05,    0.1,     0.5,    1,      5,      10,    30 };
+
+const struct histogram_layout histogram_layout_db_duration = {
+	.limits = { 20000, 50000, 100000, 200000, 500000, 1000000, 5000000, 10000000, 50000000, 100000000, 500000000,
+		    1000000000, 5000000000, 10000000000, 30000000000 },
+	.bounds = db_duration_bounds,
+	.bound_count = sizeof(db_duration_bounds) / sizeof(db_duration_bounds[0]),
+	.raw_per_unit = NS_PER_SECOND,
+};
+
+/* OpenTelemetry's db.client.response.returned_rows, with 0 to tell statements that found nothing apart, and 100,000. */
+static const double rows_bounds[] = { 0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 100000 };
+
+const struct histogram_layout histogram_layout_rows = {
+	.limits = { 0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 100000 },
+	.bounds = rows_bounds,
+	.bound_count = sizeof(rows_bounds) / sizeof(rows_bounds[0]),
+	.raw_per_unit = 1,
+};
+
 /* Mantissas of the doubles nearest to 2^(j/8), j = 0..7: the bounds inside one octave. The last ends every search. */
 static const uint64_t octave_bounds[9] = {
 	0x0,

@@ -26,8 +26,10 @@ struct histogram_layout {
 	double raw_per_unit; /* 1e9: raw nanoseconds, told in seconds */
 };
 
-extern const struct histogram_layout histogram_layout_duration; /* raw: nanoseconds; told: seconds */
-extern const struct histogram_layout histogram_layout_body;     /* raw and told: bytes */
+extern const struct histogram_layout histogram_layout_duration;    /* raw: nanoseconds; told: seconds */
+extern const struct histogram_layout histogram_layout_body;        /* raw and told: bytes */
+extern const struct histogram_layout histogram_layout_db_duration; /* raw: nanoseconds; told: seconds */
+extern const struct histogram_layout histogram_layout_rows;        /* raw and told: rows */
 
 /* Contiguous native buckets, always trimmed below (counts[0] is the lowest in use) and above. */
 struct histogram_native {

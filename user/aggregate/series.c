@@ -23,9 +23,8 @@ static void series_free(const struct series_table *table, struct series *series)
 {
 	if (!series)
 		return;
-	intern_release(table->intern, series->key.service);
-	intern_release(table->intern, series->key.route);
-	intern_release(table->intern, series->key.address);
+	for (size_t i = 0; i < SERIES_KEY_IDS; i++)
+		intern_release(table->intern, series->key.ids[i]);
 	if (table->kind->done)
 		table->kind->done(series);
 	free(series);
@@ -77,22 +76,36 @@ struct series *series_table_overflow(struct series_table *table)
 	return table->overflow;
 }
 
-static inline bool keys_equal(const struct series_key *a, const struct series_key *b)
+struct key_words {
+	uint64_t word[sizeof(struct series_key) / sizeof(uint64_t)];
+};
+
+static inline struct key_words key_words(const struct series_key *key)
 {
-	return memcmp(a, b, sizeof(*a)) == 0;
+	struct key_words words;
+
+	memcpy(&words, key, sizeof(words));
+	return words;
+}
+
+/* As memcmp() == 0, without the call. */
+static inline bool keys_equal(const struct series_key *left, const struct series_key *right)
+{
+	struct key_words a = key_words(left), b = key_words(right);
+
+	return ((a.word[0] ^ b.word[0]) | (a.word[1] ^ b.word[1]) | (a.word[2] ^ b.word[2]) | (a.word[3] ^ b.word[3]) |
+		(a.word[4] ^ b.word[4])) == 0;
 }
 
 static struct series **recent_slot(struct series_table *table, const struct series_key *key)
 {
-	uint64_t words[2];
-	uint32_t rest;
+	struct key_words words = key_words(key);
+	/* Fibonacci hashing: the upper bits of the products are the well mixed ones. Ids are small numbers, so that the
+	 * halves of the words are where they differ: shifted, none covers another. */
+	uint64_t mixed = (words.word[0] + (words.word[3] << 11)) * UINT64_C(0x9e3779b97f4a7c15);
 
-	memcpy(words, key, sizeof(words));
-	memcpy(&rest, (const char *)key + sizeof(words), sizeof(rest));
-	/* Fibonacci hashing: the upper bits of the products are the well mixed ones. */
-	uint64_t mixed = (words[0] + rest) * UINT64_C(0x9e3779b97f4a7c15);
-
-	mixed = (mixed ^ mixed >> 32 ^ words[1]) * UINT64_C(0x9e3779b97f4a7c15);
+	mixed = (mixed ^ mixed >> 32 ^ words.word[1] ^ words.word[2] << 21) * UINT64_C(0x9e3779b97f4a7c15);
+	mixed = (mixed ^ mixed >> 32 ^ words.word[4]) * UINT64_C(0x9e3779b97f4a7c15);
 	return &table->recent[mixed >> 40 & (SERIES_RECENT - 1)];
 }
 
@@ -118,9 +131,8 @@ static struct series *series_table_lookup(struct series_table *table, const stru
 	}
 	series->key = *key;
 	series->touched = true;
-	intern_retain(table->intern, key->service);
-	intern_retain(table->intern, key->route);
-	intern_retain(table->intern, key->address);
+	for (size_t i = 0; i < SERIES_KEY_IDS; i++)
+		intern_retain(table->intern, key->ids[i]);
 	return series;
 }
 

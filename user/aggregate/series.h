@@ -16,19 +16,38 @@
 
 #define SERIES_RECENT 128 /* a power of two */
 
+/* Interned strings of a key, in the order of series_key.ids. */
+#define SERIES_KEY_IDS 7
+
 /* Compared as bytes: no padding. Zero is "label absent" wherever the label may be. */
 struct series_key {
-	uint32_t service; /* interned */
-	uint32_t route;   /* interned */
-	uint32_t address; /* interned */
+	union {
+		struct {
+			uint32_t service;
+			uint32_t address;
+			union {
+				uint32_t route;     /* HTTP */
+				uint32_t operation; /* databases, as the four below */
+			};
+			uint32_t name_space;
+			uint32_t collection;
+			uint32_t summary;
+			uint32_t code; /* the database's own status */
+		};
+		uint32_t ids[SERIES_KEY_IDS];
+	};
 	uint16_t port;
 	uint16_t status;
 	uint8_t method;
 	uint8_t version;
 	uint8_t error;
 	uint8_t reason;
+	uint8_t protocol;
+	uint8_t failed; /* the database answered with an error */
+	uint16_t zero;
 };
-_Static_assert(sizeof(struct series_key) == 20, "no padding in what is hashed");
+_Static_assert(sizeof(struct series_key) == 40, "whole words and no padding in what is compared and hashed");
+_Static_assert(offsetof(struct series_key, code) == (SERIES_KEY_IDS - 1) * sizeof(uint32_t), "ids name every string");
 
 struct series {
 	struct hash_node node;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an aggregate holds, shared by the files that fill it (aggregate.c) and walk it (visit.c). Not for other folders.
+ * What an aggregate holds, shared by the files that fill it (aggregate.c, http.c, db.c) and walk it (visit*.c). Not for
+ * other folders.
  */
 #pragma once
 
@@ -24,6 +25,23 @@ struct http_series {
 	struct histogram response_body;
 };
 
+/* One label set of the db_{client,server}_* families. */
+struct db_series {
+	struct series series;
+	struct histogram duration;
+	struct histogram rows;
+	uint64_t hits;
+	uint64_t misses;
+	bool has_rows; /* an observation told rows */
+	bool lookups;  /* an observation told hits or misses */
+};
+
+/* The same of calls that wait on purpose. */
+struct blocking_series {
+	struct series series;
+	struct histogram duration;
+};
+
 /* http_server_active_requests: key is service and method. */
 struct active_series {
 	struct series series;
@@ -37,20 +55,49 @@ struct unparsed_series {
 	uint64_t bytes;
 };
 
+/* The texts of a database exchange that are labels, each with its cache of last answers. */
+enum db_text {
+	DB_TEXT_OPERATION,
+	DB_TEXT_COLLECTION,
+	DB_TEXT_SUMMARY,
+	DB_TEXT_NAME_SPACE,
+	DB_TEXT_CODE,
+	DB_TEXT_COUNT,
+};
+
 struct aggregate {
 	struct intern intern;
 	struct text_cache services;
 	struct text_cache routes_seen;
 	struct text_cache hosts_seen;
 	struct text_cache endpoints_seen;
+	struct text_cache db_texts[DB_TEXT_COUNT];
 	struct routes routes;
-	struct series_table http[SIDE_COUNT]; /* by enum side: struct http_series */
-	struct series_table active;           /* struct active_series */
-	struct series_table unparsed;         /* struct unparsed_series */
+	struct series_table http[SIDE_COUNT];        /* by enum side: struct http_series */
+	struct series_table db[SIDE_COUNT];          /* struct db_series */
+	struct series_table db_blocking[SIDE_COUNT]; /* struct blocking_series */
+	struct series_table active;                  /* struct active_series */
+	struct series_table unparsed;                /* struct unparsed_series */
 	uint64_t exchanges[PROTOCOL_COUNT][SIDE_COUNT];
 	uint64_t idle_timeout_ns;
 	bool native;
 };
+
+extern const struct series_kind aggregate_http_kind;
+extern const struct series_kind aggregate_db_kind;
+extern const struct series_kind aggregate_blocking_kind;
+
+void aggregate_http(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
+void aggregate_db(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
+
+/* Ids are kept in use by their caches: valid until the next exchange. */
+MUST_CHECK int aggregate_service_id(struct aggregate *aggregate, const char *service, uint32_t *ret_id);
+MUST_CHECK int aggregate_endpoint_id(struct aggregate *aggregate, const struct endpoint *remote, uint32_t *ret_id);
+/* Whose database it is: service, name space, and of a client the server's address and port. */
+MUST_CHECK int aggregate_db_place(struct aggregate *aggregate, const char *service, struct text name_space,
+				  enum side side, const struct endpoint *remote, struct series_key *key);
+/* From the first byte of the request to the last of the response; to the last moment known when that did not come. */
+uint64_t aggregate_duration_ns(const struct exchange *exchange);
 
 /* Walks all families (visit.c). */
 void aggregate_visit(void *ctx, const struct metric_visitor *visitor);

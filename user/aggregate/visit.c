@@ -3,22 +3,14 @@
  * Series out: walks every family that aggregate owns into a visitor. Reads only, allocates nothing; label values live
  * on the stack or in the interned strings. A family without series is not told, except those about sonde itself.
  */
-#include "aggregate/state.h"
+#include "aggregate/visit.h"
 
 #include <stddef.h>
 #include <stdio.h>
 
-#define LABELS_MAX 10
 #define SCHEME "http"
 
-struct labels {
-	struct metric_label items[LABELS_MAX];
-	size_t count;
-	char status[8];
-	char port[8];
-};
-
-static const struct metric_label overflow_label = { .name = "otel_metric_overflow", .value = "true" };
+const struct metric_label visit_overflow_label = { .name = "otel_metric_overflow", .value = "true" };
 
 struct http_family {
 	struct metric_family family;
@@ -68,10 +60,18 @@ static const struct metric_family unparsed_families[] = {
 	  .type = METRIC_COUNTER },
 };
 
-static void label_add(struct labels *labels, const char *name, const char *value)
+void visit_label(struct labels *labels, const char *name, const char *value)
 {
 	if (value[0])
 		labels->items[labels->count++] = (struct metric_label){ .name = name, .value = value };
+}
+
+void visit_port(struct labels *labels, uint16_t port)
+{
+	labels->port[0] = '\0';
+	if (port)
+		snprintf(labels->port, sizeof(labels->port), "%u", port);
+	visit_label(labels, "server_port", labels->port);
 }
 
 /*
@@ -97,33 +97,38 @@ static void http_labels(const struct aggregate *aggregate, const struct series_k
 
 	labels->count = 0;
 	labels->status[0] = '\0';
-	labels->port[0] = '\0';
 	if (key->status)
 		snprintf(labels->status, sizeof(labels->status), "%u", key->status);
-	if (key->port)
-		snprintf(labels->port, sizeof(labels->port), "%u", key->port);
-	label_add(labels, "service_name", intern_text(&aggregate->intern, key->service));
-	label_add(labels, "http_request_method", http_method_text((enum http_method)key->method));
-	label_add(labels, "http_response_status_code", labels->status);
-	label_add(labels, "http_route", intern_text(&aggregate->intern, key->route));
-	label_add(labels, "url_scheme", SCHEME);
-	label_add(labels, "error_type", error_type(key, side, labels->status));
-	label_add(labels, "network_protocol_version", version_text(key->version));
-	label_add(labels, "server_address", intern_text(&aggregate->intern, key->address));
-	label_add(labels, "server_port", labels->port);
+	visit_label(labels, "service_name", intern_text(&aggregate->intern, key->service));
+	visit_label(labels, "http_request_method", http_method_text((enum http_method)key->method));
+	visit_label(labels, "http_response_status_code", labels->status);
+	visit_label(labels, "http_route", intern_text(&aggregate->intern, key->route));
+	visit_label(labels, "url_scheme", SCHEME);
+	visit_label(labels, "error_type", error_type(key, side, labels->status));
+	visit_label(labels, "network_protocol_version", version_text(key->version));
+	visit_label(labels, "server_address", intern_text(&aggregate->intern, key->address));
+	visit_port(labels, key->port);
 }
 
+void visit_histogram(const struct aggregate *aggregate, const struct metric_visitor *visitor,
+		     const struct histogram *histogram, const struct histogram_layout *layout,
+		     const struct metric_label *labels, size_t label_count)
+{
+	struct metric_histogram told;
+	struct native_histogram native;
+
+	histogram_read(histogram, layout, aggregate->native, &told, &native);
+	visitor->histogram(visitor->ctx, labels, label_count, &told);
+}
+
+/* A series is the first member of its record. */
 static void tell_histogram(const struct aggregate *aggregate, const struct metric_visitor *visitor,
 			   const struct http_family *family, const struct series *series,
 			   const struct metric_label *labels, size_t label_count)
 {
-	/* A series is the first member of its record. */
-	const struct histogram *from = (const struct histogram *)((const char *)series + family->offset);
-	struct metric_histogram histogram;
-	struct native_histogram native;
+	const struct histogram *histogram = (const struct histogram *)((const char *)series + family->offset);
 
-	histogram_read(from, family->layout, aggregate->native, &histogram, &native);
-	visitor->histogram(visitor->ctx, labels, label_count, &histogram);
+	visit_histogram(aggregate, visitor, histogram, family->layout, labels, label_count);
 }
 
 static bool table_used(const struct series_table *table)
@@ -147,7 +152,7 @@ static void visit_http(const struct aggregate *aggregate, const struct metric_vi
 		tell_histogram(aggregate, visitor, family, series, labels.items, labels.count);
 	}
 	if (table->overflowed > 0)
-		tell_histogram(aggregate, visitor, family, table->overflow, &overflow_label, 1);
+		tell_histogram(aggregate, visitor, family, table->overflow, &visit_overflow_label, 1);
 	visitor->family_end(visitor->ctx);
 }
 
@@ -162,14 +167,14 @@ static void visit_active(const struct aggregate *aggregate, const struct metric_
 	while ((series = series_table_next(table, series))) {
 		struct labels labels = { .count = 0 };
 
-		label_add(&labels, "service_name", intern_text(&aggregate->intern, series->key.service));
-		label_add(&labels, "http_request_method", http_method_text((enum http_method)series->key.method));
-		label_add(&labels, "url_scheme", SCHEME);
+		visit_label(&labels, "service_name", intern_text(&aggregate->intern, series->key.service));
+		visit_label(&labels, "http_request_method", http_method_text((enum http_method)series->key.method));
+		visit_label(&labels, "url_scheme", SCHEME);
 		visitor->sample(visitor->ctx, labels.items, labels.count,
 				(double)((const struct active_series *)series)->active);
 	}
 	if (table->overflowed > 0)
-		visitor->sample(visitor->ctx, &overflow_label, 1,
+		visitor->sample(visitor->ctx, &visit_overflow_label, 1,
 				(double)((const struct active_series *)table->overflow)->active);
 	visitor->family_end(visitor->ctx);
 }
@@ -190,12 +195,12 @@ static void visit_unparsed(const struct aggregate *aggregate, const struct metri
 	while ((series = series_table_next(table, series))) {
 		struct labels labels = { .count = 0 };
 
-		label_add(&labels, "service_name", intern_text(&aggregate->intern, series->key.service));
-		label_add(&labels, "reason", unparsed_reason_text((enum unparsed_reason)series->key.reason));
+		visit_label(&labels, "service_name", intern_text(&aggregate->intern, series->key.service));
+		visit_label(&labels, "reason", unparsed_reason_text((enum unparsed_reason)series->key.reason));
 		visitor->sample(visitor->ctx, labels.items, labels.count, unparsed_value(series, bytes));
 	}
 	if (table->overflowed > 0)
-		visitor->sample(visitor->ctx, &overflow_label, 1, unparsed_value(table->overflow, bytes));
+		visitor->sample(visitor->ctx, &visit_overflow_label, 1, unparsed_value(table->overflow, bytes));
 	visitor->family_end(visitor->ctx);
 }
 
@@ -221,13 +226,6 @@ static void visit_exchanges(const struct aggregate *aggregate, const struct metr
 	visitor->family_end(visitor->ctx);
 }
 
-enum budget_figure {
-	BUDGET_SERIES,
-	BUDGET_OVERFLOWED,
-	BUDGET_EXPIRED,
-	BUDGET_FIGURE_COUNT,
-};
-
 static double budget_value(const struct series_table *table, enum budget_figure figure)
 {
 	return (double)(figure == BUDGET_SERIES     ? table->table.count :
@@ -235,8 +233,8 @@ static double budget_value(const struct series_table *table, enum budget_figure 
 						      table->expired);
 }
 
-static void tell_budget(const struct metric_visitor *visitor, const char *metric, const struct series_table *table,
-			enum budget_figure figure)
+void visit_budget_of(const struct metric_visitor *visitor, const char *metric, const struct series_table *table,
+		     enum budget_figure figure)
 {
 	struct metric_label label = { .name = "metric", .value = metric };
 
@@ -263,10 +261,11 @@ static void visit_budget(const struct aggregate *aggregate, const struct metric_
 
 	visitor->family_begin(visitor->ctx, &families[figure]);
 	for (size_t i = 0; i < HTTP_FAMILY_COUNT; i++)
-		tell_budget(visitor, http_families[i].family.name, &aggregate->http[http_families[i].side], figure);
-	tell_budget(visitor, active_family.name, &aggregate->active, figure);
-	tell_budget(visitor, unparsed_families[0].name, &aggregate->unparsed, figure);
-	tell_budget(visitor, unparsed_families[1].name, &aggregate->unparsed, figure);
+		visit_budget_of(visitor, http_families[i].family.name, &aggregate->http[http_families[i].side], figure);
+	visit_db_budget(aggregate, visitor, figure);
+	visit_budget_of(visitor, active_family.name, &aggregate->active, figure);
+	visit_budget_of(visitor, unparsed_families[0].name, &aggregate->unparsed, figure);
+	visit_budget_of(visitor, unparsed_families[1].name, &aggregate->unparsed, figure);
 	visitor->family_end(visitor->ctx);
 }
 
@@ -303,6 +302,7 @@ void aggregate_visit(void *ctx, const struct metric_visitor *visitor)
 	for (size_t i = 0; i < HTTP_FAMILY_COUNT; i++)
 		visit_http(aggregate, visitor, &http_families[i]);
 	visit_active(aggregate, visitor);
+	visit_db(aggregate, visitor);
 	visit_exchanges(aggregate, visitor);
 	visit_unparsed(aggregate, visitor, false);
 	visit_unparsed(aggregate, visitor, true);

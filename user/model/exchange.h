@@ -79,7 +79,7 @@ struct http_facts {
 /* One statement or command of a database, by OpenTelemetry's conventions for database clients. No literal, key, value
  * or argument is in any of these. Texts are UTF-8, or what the parser made of bytes that are not; "" when not known. */
 struct db_facts {
-	struct text operation;  /* db.operation.name: "SELECT", "GET", "_OTHER"; never a text the protocol does not know */
+	struct text operation;  /* db.operation.name: "SELECT", "GET"; "_OTHER" for what the protocol does not know */
 	struct text collection; /* db.collection.name: the first table; "" for Redis */
 	struct text summary;    /* db.query.summary, at most 255 bytes; "" for Redis */
 	struct text name_space; /* db.namespace: PostgreSQL's database, Redis's database number */

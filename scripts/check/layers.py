@@ -13,7 +13,6 @@ LIBRARIES = {
     "yaml.h": ("config",),
     "microhttpd.h": ("exporters",),
     "zlib.h": ("exporters",),
-    "pcre2.h": ("config", "host"),
     "curl/": ("exporters",),
     "protobuf-c/": ("exporters",),
     "gnutls/": ("exporters",),

@@ -31,8 +31,6 @@ static void housekeep(struct agent *agent)
 		return;
 	agent->housekept_ns = agent->now_ns;
 	identity_tick(agent->identity, agent->now_ns);
-	if (agent->cgroups)
-		container_tick(agent->cgroups, agent->now_ns);
 	agent_watch_losses(agent);
 	if (agent->now_ns - agent->expired_ns < EXPIRY_NS)
 		return;
@@ -45,8 +43,9 @@ static size_t drain(struct agent *agent)
 	size_t events;
 
 	agent->now_ns = clock_monotonic_ns();
-	events = capture_drain(agent->capture);
-	capture_sweep(agent->capture, agent->now_ns);
+	events = agent->capture ? capture_drain(agent->capture) : 0;
+	if (agent->capture)
+		capture_sweep(agent->capture, agent->now_ns);
 	stream_tick(agent->streams, agent->now_ns);
 	agent->drained_ns = agent->now_ns;
 	return events;
@@ -77,14 +76,9 @@ static void on_ring(void *ctx, uint32_t events)
 	on_drain_timer(ctx);
 }
 
-/* A scrape sees all that happened before it. */
-static void refresh(void *ctx)
+void agent_drain(struct agent *agent)
 {
-	struct agent *agent = ctx;
-
 	pace(agent, drain(agent));
-	if (agent->cgroups)
-		container_refresh(agent->cgroups, agent->now_ns, clock_realtime_ns());
 }
 
 static void on_web(void *ctx, uint32_t events)
@@ -151,14 +145,22 @@ static int make_capture(struct agent *agent)
 {
 	struct capture_sink sink = agent_sink(agent);
 	struct capture_report report;
-	int error = capture_new(agent->config, &sink, &agent->capture, &report);
+	bool forced = agent->config->backend != BACKEND_AUTO;
+	int error;
 
+	if (agent->config->backend == BACKEND_NONE)
+		return 0;
+	error = capture_new(agent->config, &sink, &agent->capture, &report);
 	for (size_t i = 0; i < report.refused_count; i++)
 		LOG_AT(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "backend not used",
 		       log_text("reason", report.refused[i].text));
-	if (error)
-		log_error("no backend works on this host; `sonde doctor` says more");
-	return error;
+	if (!error)
+		return 0;
+	log_error(forced ? "the backend does not work on this host; `sonde doctor` says more" :
+			   "no backend works on this host, serving its own metrics alone; `sonde doctor` says more");
+	agent->capture = NULL;
+	agent->capture_failed = true;
+	return forced ? error : 0;
 }
 
 static int make_aggregate(struct agent *agent, uint64_t seed)
@@ -197,21 +199,18 @@ static int make_stages(struct agent *agent)
 
 	hash_table_init(&agent->executables, PROCESSES_MAX);
 	if (!error)
-		error = agent_containers_new(agent, seed);
-	identity.containers = agent->containers;
-	if (!error)
 		error = identity_new(&identity, &agent->identity);
+	if (!error)
+		error = agent_make_host(agent, seed);
 	if (!error)
 		error = make_capture(agent);
 	if (error)
 		return error;
 	callbacks = agent_stream_callbacks(agent);
 	error = stream_table_new(&streams, &callbacks, &agent->streams);
-	if (error)
-		return error;
-	agent_select_running(agent);
-	agent_cgroups_new(agent, seed);
-	return 0;
+	if (!error)
+		agent_select_running(agent);
+	return error;
 }
 
 static int make_web(struct agent *agent)
@@ -240,13 +239,17 @@ static int make_web(struct agent *agent)
 static void fill_snapshot(struct agent *agent)
 {
 	struct snapshot *snapshot = &agent->snapshot;
+	bool own = !agent->config->web_disable_exporter_metrics;
 
-	snapshot->sources[snapshot->source_count++] = agent_source(agent);
+	if (own) {
+		snapshot->sources[snapshot->source_count++] = agent_source(agent);
+		snapshot->sources[snapshot->source_count++] = agent_process_source(agent);
+	}
 	snapshot->sources[snapshot->source_count++] = aggregate_source(agent->aggregate);
-	snapshot->sources[snapshot->source_count++] = web_source(agent->web);
-	if (agent->cgroups)
-		snapshot->sources[snapshot->source_count++] = container_source(agent->cgroups);
-	snapshot->refresh = refresh;
+	snapshot->sources[snapshot->source_count++] = host_source(agent->host);
+	if (own)
+		snapshot->sources[snapshot->source_count++] = web_source(agent->web);
+	snapshot->refresh = agent_refresh;
 	snapshot->refresh_ctx = agent;
 }
 
@@ -262,7 +265,7 @@ static int fill_loop(struct agent *agent)
 		error = loop_add_signal(loop, SIGHUP, on_reload_signal, agent, NULL);
 	if (!error)
 		error = loop_add_timer(loop, DRAIN_BUSY_NS, on_drain_timer, agent, &agent->drain_timer);
-	if (!error)
+	if (!error && agent->capture)
 		error = loop_add_fd(loop, capture_fd(agent->capture), EPOLLIN, on_ring, agent, NULL);
 	if (!error)
 		error = loop_add_fd(loop, web_fd(agent->web), EPOLLIN, on_web, agent, NULL);
@@ -271,11 +274,14 @@ static int fill_loop(struct agent *agent)
 
 static void announce(const struct agent *agent)
 {
-	const char *limits = capture_backend_limits(capture_backend(agent->capture));
+	const char *limits;
 
 	for (size_t i = 0; i < web_address_count(agent->web); i++)
 		log_info("serving metrics", log_text("address", web_address(agent->web, i)),
 			 log_text("path", agent->config->web_telemetry_path));
+	if (!agent->capture)
+		return;
+	limits = capture_backend_limits(capture_backend(agent->capture));
 	log_info("observing", log_text("backend", capture_backend_text(capture_backend(agent->capture))),
 		 log_text("not_seen", *limits ? limits : "nothing known"));
 }
@@ -287,8 +293,8 @@ static void done(struct agent *agent)
 	stream_table_free(agent->streams);
 	capture_free(agent->capture);
 	identity_free(agent->identity);
-	agent_containers_done(agent);
 	aggregate_free(agent->aggregate);
+	host_free(agent->host);
 	agent_select_done(agent);
 }
 

@@ -14,7 +14,7 @@ void agent_watch_losses(struct agent *agent)
 	struct capture_figures figures;
 	uint64_t lost = 0, held;
 
-	if (capture_read_figures(agent->capture, &figures))
+	if (!agent->capture || capture_read_figures(agent->capture, &figures))
 		return;
 	for (size_t i = 0; i < figures.lost_count; i++)
 		lost += figures.lost[i].value;
@@ -34,14 +34,17 @@ size_t agent_health(void *ctx, struct web_check *ret_checks)
 	uint64_t now_ns = clock_realtime_ns();
 	uint64_t since_drain = clock_monotonic_ns() - agent->drained_ns;
 	bool losing = agent->lost_realtime_ns && now_ns - agent->lost_realtime_ns < RECENT_LOSS_NS;
-	const char *limits = capture_backend_limits(capture_backend(agent->capture));
+	const char *limits = agent->capture ? capture_backend_limits(capture_backend(agent->capture)) : "";
+	const char *fine = agent->capture ? "attached" : "switched off";
 	size_t count = 0;
 
+	if (agent->capture_failed)
+		limits = "no backend works on this host: only its own metrics are served; see sonde doctor";
 	ret_checks[count++] = (struct web_check){
 		.name = "capture",
 		.state = *limits ? WEB_CHECK_WARN : WEB_CHECK_PASS,
 		.time_ns = agent->started_realtime_ns,
-		.message = *limits ? limits : "attached",
+		.message = *limits ? limits : fine,
 	};
 	ret_checks[count++] = (struct web_check){
 		.name = "ring",

@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "config/config.h"
-#include "container/container.h"
 #include "exporters/web/web.h"
+#include "host/host.h"
 #include "identity/identity.h"
 #include "load/capture.h"
 #include "stream/stream.h"
@@ -19,11 +19,12 @@ struct agent {
 	struct config *config;
 	const struct config_source *source;
 	struct loop *loop;
-	struct capture *capture;
+	struct capture *capture; /* NULL: nothing is captured */
+	bool capture_failed;     /* though it should be */
+	struct host *host;
+	struct log_limit host_limits[COLLECTOR_COUNT];
 	struct stream_table *streams;
-	struct containers *containers;
 	struct identity *identity;
-	struct container_table *cgroups; /* NULL: switched off, or none are mounted */
 	struct aggregate *aggregate;
 	struct web *web;
 	struct snapshot snapshot;
@@ -41,6 +42,14 @@ struct agent {
 	struct log_limit loss_limit;
 };
 
+/* --- agent.c: takes what the kernel side has sent so far */
+void agent_drain(struct agent *agent);
+
+/* --- agent_host.c: the host's collectors, and what a scrape asks for */
+MUST_CHECK int agent_make_host(struct agent *agent, uint64_t hash_seed);
+/* Before every walk: a scrape sees all that happened before it. */
+int agent_refresh(void *ctx, const struct snapshot_filter *filter, char *ret_error, size_t error_size);
+
 /* --- agent_sink.c: the records of the kernel side into the stages */
 struct capture_sink agent_sink(struct agent *agent);
 struct stream_callbacks agent_stream_callbacks(struct agent *agent);
@@ -53,16 +62,13 @@ void agent_select_exit(struct agent *agent, uint32_t tgid);
 bool agent_selects(struct agent *agent, uint32_t tgid);
 void agent_select_done(struct agent *agent);
 
-/* --- agent_container.c: containers and units by their cgroups */
-/* Before identity, which asks it. */
-MUST_CHECK int agent_containers_new(struct agent *agent, uint64_t seed);
-/* A host without cgroups is told in the log, and has no such metrics. */
-void agent_cgroups_new(struct agent *agent, uint64_t seed);
-void agent_containers_done(struct agent *agent);
-
 /* --- agent_metrics.c: the agent's own figures */
 struct snapshot_source agent_source(struct agent *agent);
 const char *agent_version(void);
+const char *agent_revision(void);
+
+/* --- agent_process.c: process_*, as every exporter tells them of itself */
+struct snapshot_source agent_process_source(struct agent *agent);
 
 /* --- agent_health.c */
 size_t agent_health(void *ctx, struct web_check *ret_checks);

@@ -5,7 +5,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "agent_internal.h"
 #include "base/clock.h"
@@ -25,6 +24,11 @@
 const char *agent_version(void)
 {
 	return SONDE_VERSION;
+}
+
+const char *agent_revision(void)
+{
+	return SONDE_REVISION;
 }
 
 static void tell_labelled(const struct metric_visitor *out, const char *label, const char *text, double value)
@@ -53,6 +57,8 @@ static void visit_identity(const struct agent *agent, const struct metric_visito
 	begin(out, "sonde_build_info", METRIC_GAUGE, "", "Version of the agent; always 1.");
 	out->sample(out->ctx, build, 2, 1);
 	out->family_end(out->ctx);
+	if (!agent->capture)
+		return;
 	begin(out, "sonde_backend_info", METRIC_GAUGE, "", "Capture backend in use; always 1.");
 	tell_labelled(out, "backend", capture_backend_text(capture_backend(agent->capture)), 1);
 	out->family_end(out->ctx);
@@ -169,43 +175,16 @@ static void visit_kernel_cost(struct agent *agent, const struct metric_visitor *
 	out->family_end(out->ctx);
 }
 
-/* Pages of resident and virtual memory, from /proc/self/statm. */
-static void visit_memory(const struct metric_visitor *out)
-{
-	double page = (double)sysconf(_SC_PAGESIZE);
-	CLEANUP_FILE FILE *file = fopen("/proc/self/statm", "re");
-	unsigned long size, resident;
-
-	if (!file || fscanf(file, "%lu %lu", &size, &resident) != 2)
-		return;
-	tell_one(out, "process_resident_memory_bytes", METRIC_GAUGE, "bytes", "Resident memory of the agent.",
-		 (double)resident * page);
-	tell_one(out, "process_virtual_memory_bytes", METRIC_GAUGE, "bytes", "Virtual memory of the agent.",
-		 (double)size * page);
-}
-
-static void visit_process(const struct agent *agent, const struct metric_visitor *out)
-{
-	struct rusage usage;
-
-	if (!getrusage(RUSAGE_SELF, &usage))
-		tell_one(out, "process_cpu_seconds_total", METRIC_COUNTER, "seconds", "CPU time of the agent.",
-			 (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-				 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
-	visit_memory(out);
-	tell_one(out, "process_start_time_seconds", METRIC_GAUGE, "seconds", "When the agent started, since the epoch.",
-		 (double)agent->started_realtime_ns / (double)NS_PER_SECOND);
-}
-
 static void visit(void *ctx, const struct metric_visitor *out)
 {
 	struct agent *agent = ctx;
 
 	visit_identity(agent, out);
+	if (!agent->capture)
+		return;
 	visit_capture(agent, out);
 	visit_streams(agent, out);
 	visit_kernel_cost(agent, out);
-	visit_process(agent, out);
 }
 
 struct snapshot_source agent_source(struct agent *agent)

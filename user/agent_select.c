@@ -116,7 +116,8 @@ bool agent_selects(struct agent *agent, uint32_t tgid)
 
 void agent_select_running(struct agent *agent)
 {
-	DIR *directory = agent->config->select_exes.count ? opendir(agent->config->path_procfs) : NULL;
+	bool look = agent->capture && agent->config->select_exes.count;
+	DIR *directory = look ? opendir(agent->config->path_procfs) : NULL;
 	struct dirent *entry;
 
 	while (directory && (entry = readdir(directory))) {

@@ -120,6 +120,6 @@ struct stream_callbacks agent_stream_callbacks(struct agent *agent)
 		.exchange = on_exchange,
 		.active = on_active,
 		.unparsed = on_unparsed,
-		.control = capture_control_of(agent->capture),
+		.control = agent->capture ? capture_control_of(agent->capture) : (struct capture_control){ 0 },
 	};
 }

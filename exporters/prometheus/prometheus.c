@@ -11,7 +11,8 @@
 static void walk(const struct snapshot *snapshot, const struct metric_visitor *visitor)
 {
 	for (size_t i = 0; i < snapshot->source_count; i++)
-		snapshot->sources[i].visit(snapshot->sources[i].ctx, visitor);
+		if (snapshot->sources[i].has_collectors || !snapshot->only_collectors)
+			snapshot->sources[i].visit(snapshot->sources[i].ctx, visitor);
 }
 
 static int render_text(bool openmetrics, const struct snapshot *snapshot, const struct exposition_output *output)

@@ -39,6 +39,7 @@ enum web_closed_reason {
 
 enum web_scrape_code {
 	SCRAPE_OK,          /* 200 */
+	SCRAPE_REFUSED,     /* 400 */
 	SCRAPE_NO_MEMORY,   /* 500 */
 	SCRAPE_UNAVAILABLE, /* 503 */
 	SCRAPE_CODE_COUNT,

@@ -39,6 +39,7 @@ static void visit_requests(const struct web *web, const struct metric_visitor *v
 {
 	static const char *const codes[SCRAPE_CODE_COUNT] = {
 		[SCRAPE_OK] = "200",
+		[SCRAPE_REFUSED] = "400",
 		[SCRAPE_NO_MEMORY] = "500",
 		[SCRAPE_UNAVAILABLE] = "503",
 	};

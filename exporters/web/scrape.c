@@ -114,6 +114,54 @@ static int render_gzip(struct web *web, struct exposition_choice choice, struct 
 	return error;
 }
 
+/* collect[]=NAME and exclude[]=NAME, as node_exporter has them. */
+struct wanted {
+	struct snapshot_filter filter;
+	const char *problem; /* NULL: none */
+};
+
+static enum MHD_Result take_argument(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct wanted *wanted = ctx;
+	struct snapshot_filter *filter = &wanted->filter;
+	bool exclude = !strcmp(name, "exclude[]");
+
+	(void)kind;
+	if (!value || (!exclude && strcmp(name, "collect[]") != 0))
+		return MHD_YES;
+	if (filter->count && filter->exclude != exclude)
+		wanted->problem = "collect[] and exclude[] cannot be given together\n";
+	else if (filter->count == SNAPSHOT_NAMES_MAX)
+		wanted->problem = "too many collectors are named\n";
+	else
+		filter->names[filter->count++] = value;
+	filter->exclude = exclude;
+	return wanted->problem ? MHD_NO : MHD_YES;
+}
+
+/* True when the snapshot has what the request asks for; else the answer was queued, into ret_result. */
+static bool refresh(struct web *web, struct MHD_Connection *connection, struct exposition_choice choice,
+		    enum MHD_Result *ret_result)
+{
+	const struct snapshot *snapshot = web->config.snapshot;
+	struct wanted wanted = { 0 };
+	struct MHD_Response *response;
+	char text[256] = "";
+	int error = 0;
+
+	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_argument, &wanted);
+	if (wanted.problem)
+		snprintf(text, sizeof(text), "%s", wanted.problem);
+	else if (snapshot->refresh)
+		error = snapshot->refresh(snapshot->refresh_ctx, &wanted.filter, text, sizeof(text));
+	if (!error && !wanted.problem)
+		return true;
+	web->figures.scrapes[SCRAPE_REFUSED][choice.format]++;
+	response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_COPY);
+	*ret_result = web_respond(connection, MHD_HTTP_BAD_REQUEST, "text/plain; charset=utf-8", response);
+	return false;
+}
+
 static int render(struct web *web, struct exposition_choice choice, bool gzip, struct buffer *out)
 {
 	const struct exposition_output output = { .buffer = out };
@@ -121,8 +169,6 @@ static int render(struct web *web, struct exposition_choice choice, bool gzip, s
 	uint64_t start;
 	int error;
 
-	if (snapshot->refresh)
-		snapshot->refresh(snapshot->refresh_ctx);
 	start = web->config.now_ns(web->config.ctx);
 	if (gzip)
 		error = render_gzip(web, choice, out);
@@ -171,6 +217,7 @@ enum MHD_Result web_scrape(struct web *web, struct MHD_Connection *connection, s
 {
 	struct joined_field accept, accept_encoding;
 	struct exposition_choice choice;
+	enum MHD_Result result;
 	struct scrape_body *body;
 	bool gzip;
 	int error;
@@ -182,6 +229,8 @@ enum MHD_Result web_scrape(struct web *web, struct MHD_Connection *connection, s
 	if (web->scrapes_in_flight >= web->config.max_requests)
 		return refuse(web, connection, choice, SCRAPE_UNAVAILABLE,
 			      "too many scrapes in flight: web.max-requests\n");
+	if (!refresh(web, connection, choice, &result))
+		return result;
 	slot->is_scrape = true;
 	web->scrapes_in_flight++;
 	body = body_new(web);

@@ -13,6 +13,7 @@ LIBRARIES = {
     "yaml.h": ("config",),
     "microhttpd.h": ("exporters",),
     "zlib.h": ("exporters",),
+    "pcre2.h": ("config", "host"),
     "curl/": ("exporters",),
     "protobuf-c/": ("exporters",),
     "gnutls/": ("exporters",),

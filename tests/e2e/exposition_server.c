@@ -76,9 +76,13 @@ static void visit(void *ctx, const struct metric_visitor *visitor)
 	visit_histograms(ctx, visitor);
 }
 
-static void refresh(void *ctx)
+static int refresh(void *ctx, const struct snapshot_filter *filter, char *ret_error, size_t error_size)
 {
+	(void)filter;
+	(void)ret_error;
+	(void)error_size;
 	((struct synthetic *)ctx)->scrapes++;
+	return 0;
 }
 
 static size_t health(void *ctx, struct web_check *ret_checks)

@@ -79,7 +79,7 @@ static void bad_values(void **state)
 		     "--log.level: \"loud\" is not allowed; allowed is one of debug, info, warn, error");
 	FLAG_REFUSED("--log.format=", "--log.format: \"\" is not allowed; allowed is one of logfmt, json");
 	FLAG_REFUSED("--backend=ebpf",
-		     "--backend: \"ebpf\" is not allowed; allowed is one of auto, fentry, kprobe, tracepoint");
+		     "--backend: \"ebpf\" is not allowed; allowed is one of auto, fentry, kprobe, tracepoint, none");
 	FLAG_REFUSED("--capture.unix=maybe", "--capture.unix: \"maybe\" is not allowed; allowed is true or false");
 	FLAG_REFUSED("--web.max-requests=0",
 		     "--web.max-requests: \"0\" is not allowed; allowed is a whole number from 1 to 10000");

@@ -42,9 +42,13 @@ static void visit(void *ctx, const struct metric_visitor *visitor)
 	visitor->family_end(visitor->ctx);
 }
 
-static void refresh(void *ctx)
+static int refresh(void *ctx, const struct snapshot_filter *filter, char *ret_error, size_t error_size)
 {
+	(void)filter;
+	(void)ret_error;
+	(void)error_size;
 	((struct web_world *)ctx)->refreshes++;
+	return 0;
 }
 
 static size_t health(void *ctx, struct web_check *ret_checks)

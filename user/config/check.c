@@ -2,9 +2,11 @@
 /*
  * Shapes of text values, and contradictions between options.
  */
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include "config/check.h"
 
 #include <inttypes.h>
+#include <pcre2.h>
 #include <string.h>
 
 #include "config/address.h"
@@ -35,6 +37,18 @@ bool check_telemetry_path(const char *value)
 		if (!strcmp(value, taken[i]))
 			return false;
 	return true;
+}
+
+/* As user/host/filter.c compiles it. */
+bool check_pattern(const char *value)
+{
+	PCRE2_SIZE at;
+	int error;
+	pcre2_code *code = pcre2_compile((PCRE2_SPTR)value, PCRE2_ZERO_TERMINATED,
+					 PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY, &error, &at, NULL);
+
+	pcre2_code_free(code);
+	return code != NULL;
 }
 
 #define ROUTE_BYTES_MAX 255 /* as aggregate keeps them */
@@ -130,5 +144,7 @@ int check_conflicts(const struct config *config, const struct config_report *rep
 		error = check_addresses(config, report);
 	if (!error)
 		error = check_sizes(config, report);
+	if (!error)
+		error = check_collectors(config, report);
 	return error;
 }

@@ -10,12 +10,14 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "config/collectors.h"
 
 enum config_backend {
 	BACKEND_AUTO,
 	BACKEND_FENTRY,
 	BACKEND_KPROBE,
 	BACKEND_TRACEPOINT,
+	BACKEND_NONE, /* no capture: the host's own metrics alone */
 };
 
 /* Where the value of an option was said; a later kind wins over an earlier one. */
@@ -31,7 +33,7 @@ struct config_origin {
 	unsigned int line; /* of the file, from 1 */
 };
 
-#define CONFIG_OPTIONS_MAX 64  /* rows of the option table */
+#define CONFIG_OPTIONS_MAX 256 /* rows of the option table */
 #define CONFIG_LIST_MAX 1024   /* values of one repeatable option */
 #define CONFIG_VALUE_MAX 4095  /* bytes of one value */
 #define CONFIG_ERROR_SIZE 1024 /* enough for every message of config_load */
@@ -44,6 +46,19 @@ struct string_list {
 struct number_list {
 	uint64_t *items; /* owned */
 	size_t count;
+};
+
+/* What collectors of the host take, by collector. Patterns are regular expressions; "" is none. */
+struct config_host {
+	bool cpu_guest; /* true */
+	char *diskstats_device_exclude, *diskstats_device_include;
+	char *filesystem_mount_points_exclude, *filesystem_mount_points_include;
+	char *filesystem_fs_types_exclude, *filesystem_fs_types_include;
+	uint64_t filesystem_mount_timeout_ns; /* 1 s, for all mounts of a scrape together */
+	uint64_t filesystem_stat_workers;     /* 4 */
+	char *netdev_device_exclude, *netdev_device_include;
+	bool netdev_netlink; /* true */
+	bool stat_softirq;   /* false */
 };
 
 struct config {
@@ -67,14 +82,18 @@ struct config {
 	uint64_t metrics_series_limit;    /* 10,000 per metric */
 	uint64_t metrics_idle_timeout_ns; /* 15 minutes */
 	bool metrics_native_histograms;   /* true */
-	bool container_enabled;           /* true */
-	uint64_t container_limit;         /* 10,000 cgroups */
-	uint64_t container_keep_ns;       /* 2 minutes */
 	char *path_procfs;                /* "/proc" */
 	char *path_sysfs;                 /* "/sys" */
 	char *path_rootfs;                /* "/": where the host's root is mounted */
+	char *path_udev_data;             /* "/run/udev/data" */
 	char *log_level;                  /* debug info warn error */
 	char *log_format;                 /* logfmt json */
+
+	bool web_disable_exporter_metrics; /* false */
+	uint64_t runtime_gomaxprocs;       /* of no effect: node_exporter's command lines have it */
+	bool collector_disable_defaults;   /* false */
+	bool collectors[COLLECTOR_NAMES];  /* by enum host_collector: what holds, disable-defaults included */
+	struct config_host host;
 
 	struct config_origin origins[CONFIG_OPTIONS_MAX]; /* by place in the option table */
 };

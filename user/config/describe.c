@@ -91,6 +91,18 @@ void config_describe_flags(struct buffer *out)
 	}
 }
 
+/* In a cell of a table a bar must be escaped, also between backquotes. */
+static void write_code(const char *text, struct buffer *out)
+{
+	buffer_append_char(out, '`');
+	for (; *text; text++) {
+		if (*text == '|')
+			buffer_append_char(out, '\\');
+		buffer_append_char(out, *text);
+	}
+	buffer_append_char(out, '`');
+}
+
 static void write_row(const struct config_option *option, struct buffer *out)
 {
 	char variable[OPTION_NAME_SIZE];
@@ -100,7 +112,7 @@ static void write_row(const struct config_option *option, struct buffer *out)
 	write_flag(option, out);
 	buffer_printf(out, "`<br>`%s` | ", variable);
 	if (*option->fallback)
-		buffer_printf(out, "`%s`", option->fallback);
+		write_code(option->fallback, out);
 	buffer_append_string(out, " | ");
 	option_allowed(option, out);
 	if (option_is_list(option))

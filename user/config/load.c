@@ -115,6 +115,8 @@ static int apply_all(struct config *config, const struct config_report *report, 
 		error = check_required(config, report);
 	if (!error)
 		error = check_conflicts(config, report);
+	if (!error)
+		collectors_settle(config);
 	return error;
 }
 

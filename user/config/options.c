@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "config/check.h"
+#include "config/collectors.h"
 
 #define KIB UINT64_C(1024)
 #define MIB (1024 * KIB)
@@ -16,9 +17,10 @@
 #define PID_MAX (UINT64_C(1) << 22) /* PID_MAX_LIMIT of linux/threads.h */
 
 #define FIELD(member) .offset = offsetof(struct config, member)
+#define HOST(member) .offset = offsetof(struct config, host.member)
 #define RANGE(from, to) .minimum = (from), .maximum = (to)
 
-static const char *const backends[] = { "auto", "fentry", "kprobe", "tracepoint", NULL };
+static const char *const backends[] = { "auto", "fentry", "kprobe", "tracepoint", "none", NULL };
 static const char *const log_levels[] = { "debug", "info", "warn", "error", NULL };
 static const char *const log_formats[] = { "logfmt", "json", NULL };
 
@@ -68,13 +70,22 @@ const struct config_option config_options[] = {
 	},
 
 	{
+		.name = "web.disable-exporter-metrics",
+		.kind = OPTION_BOOL,
+		FIELD(web_disable_exporter_metrics),
+		.fallback = "false",
+		.help = "Leave out the agent's own process_* and sonde_* metrics.",
+	},
+
+	{
 		.name = "backend",
 		.kind = OPTION_CHOICE,
 		FIELD(backend),
 		.placeholder = "NAME",
 		.fallback = "auto",
 		.choices = backends,
-		.help = "Capture backend; auto tries fentry, kprobe, then tracepoint and takes the first that loads.",
+		.help = "Capture backend; auto tries fentry, kprobe, then tracepoint and takes the first that loads. "
+			"With none, or auto where none loads, only the host's own metrics are served.",
 	},
 
 	{
@@ -218,32 +229,6 @@ const struct config_option config_options[] = {
 	},
 
 	{
-		.name = "container.enabled",
-		.kind = OPTION_BOOL,
-		FIELD(container_enabled),
-		.fallback = "true",
-		.help = "Tell what containers and systemd units use, by cAdvisor's metrics.",
-	},
-	{
-		.name = "container.limit",
-		.kind = OPTION_NUMBER,
-		FIELD(container_limit),
-		.placeholder = "N",
-		.fallback = "10000",
-		RANGE(16, 100000),
-		.help = "Cgroups told at the same time; those beyond are counted, not told.",
-	},
-	{
-		.name = "container.keep",
-		.kind = OPTION_DURATION,
-		FIELD(container_keep_ns),
-		.placeholder = "TIME",
-		.fallback = "2m",
-		RANGE(0, DAY),
-		.help = "How long the last figures of a container that is gone are told; two scrape intervals or more.",
-	},
-
-	{
 		.name = "path.procfs",
 		.kind = OPTION_TEXT,
 		FIELD(path_procfs),
@@ -273,7 +258,28 @@ const struct config_option config_options[] = {
 		.allowed = "a path that begins with \"/\"",
 		.help = "Where the host's root filesystem is mounted.",
 	},
+	{
+		.name = "path.udev.data",
+		.kind = OPTION_TEXT,
+		FIELD(path_udev_data),
+		.placeholder = "PATH",
+		.fallback = "/run/udev/data",
+		.check = check_absolute_path,
+		.allowed = "a path that begins with \"/\"",
+		.help = "Where udev keeps what it knows of devices.",
+	},
 
+#include "config/collectors.inc"
+
+	{
+		.name = "runtime.gomaxprocs",
+		.kind = OPTION_NUMBER,
+		FIELD(runtime_gomaxprocs),
+		.placeholder = "N",
+		.fallback = "1",
+		RANGE(0, 65536),
+		.help = "Of no effect: accepted because command lines of node_exporter may have it.",
+	},
 	{
 		.name = "log.level",
 		.kind = OPTION_TEXT,

@@ -142,7 +142,8 @@ static int read_value(struct reader *reader, const yaml_node_t *key, const yaml_
 {
 	const struct config_option *option = option_find(path);
 
-	if (option)
+	/* collector.filesystem is a switch, and holds mount-points-exclude. */
+	if (option && !(node->type == YAML_MAPPING_NODE && option_is_section(path)))
 		return read_option(reader, option, key, node);
 	if (option_is_section(path) && is_null(node))
 		return 0; /* a section whose every line is a comment */

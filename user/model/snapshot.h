@@ -65,6 +65,17 @@ struct metric_visitor {
 struct snapshot_source {
 	void *ctx;
 	void (*visit)(void *ctx, const struct metric_visitor *visitor);
+	bool has_collectors; /* is told, in part, when a scrape picks collectors */
+};
+
+#define SNAPSHOT_NAMES_MAX 128
+
+/* Which collectors of the host a scrape asks for, as node_exporter's collect[] and exclude[] do. Picking some leaves
+ * out all sources that have no collectors. */
+struct snapshot_filter {
+	const char *names[SNAPSHOT_NAMES_MAX];
+	size_t count; /* 0: all */
+	bool exclude; /* the names are those to leave out */
 };
 
 #define SNAPSHOT_SOURCES_MAX 16
@@ -73,8 +84,10 @@ struct snapshot_source {
 struct snapshot {
 	struct snapshot_source sources[SNAPSHOT_SOURCES_MAX];
 	size_t source_count;
-	/* Called before a walk: drains the capture ring, so that a scrape sees all that happened before it. May be
-	 * NULL. */
-	void (*refresh)(void *ctx);
+	/* Called before a walk: drains the capture ring, so that a scrape sees all that happened before it, and reads
+	 * what the filter asks for. May be NULL. 0; or a negative errno and a sentence in ret_error, when the filter
+	 * asks for what there is not. */
+	int (*refresh)(void *ctx, const struct snapshot_filter *filter, char *ret_error, size_t error_size);
 	void *refresh_ctx;
+	bool only_collectors; /* set by refresh: of the walk that follows */
 };

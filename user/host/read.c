@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading the host's files. Those of the kernel are opened once and read again with pread; one whose maker went away (a
+ * module was unloaded, a device removed) answers with an error then, and is opened anew. A plain file, of a fixture, is
+ * opened anew when it was replaced.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include "host/internal.h"
+
+#define TEXT_SIZE ((size_t)16 << 10)
+
+void host_at(struct host *host, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(host->at, sizeof(host->at), format, arguments);
+	va_end(arguments);
+}
+
+static int grow(struct host *host)
+{
+	size_t size = host->text_size ? host->text_size * 2 : TEXT_SIZE;
+	char *text;
+
+	if (size > HOST_FILE_MAX)
+		return -EFBIG;
+	text = realloc(host->text, size);
+	if (!text)
+		return -ENOMEM;
+	host->text = text;
+	host->text_size = size;
+	return 0;
+}
+
+static int read_from_start(struct host *host, int fd, struct span *ret_text)
+{
+	size_t length = 0;
+	ssize_t got;
+	int error;
+
+	for (;;) {
+		if (host->text_size < length + 2) {
+			error = grow(host);
+			if (error)
+				return error;
+		}
+		got = pread(fd, host->text + length, host->text_size - 1 - length, (off_t)length);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (!got)
+			break;
+		length += (size_t)got;
+	}
+	host->text[length] = '\0';
+	*ret_text = (struct span){ host->text, length };
+	return 0;
+}
+
+void host_file_close(struct host_file *file)
+{
+	if (file->fd)
+		close(file->fd - 1);
+	file->fd = 0;
+}
+
+static bool is_plain(int fd)
+{
+	struct statfs info;
+
+	return fstatfs(fd, &info) || (info.f_type != PROC_SUPER_MAGIC && info.f_type != SYSFS_MAGIC);
+}
+
+static bool was_replaced(const struct host_file *file)
+{
+	struct stat info;
+
+	return file->plain && (fstat(file->fd - 1, &info) || !info.st_nlink);
+}
+
+static int open_file(int directory, struct host_file *file)
+{
+	int fd = openat(directory, file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	file->fd = fd + 1;
+	file->plain = is_plain(fd);
+	return 0;
+}
+
+int host_read(struct host *host, int directory, struct host_file *file, struct span *ret_text)
+{
+	int error = 0;
+
+	host_at(host, "%s", file->path);
+	if (file->fd && was_replaced(file))
+		host_file_close(file);
+	if (file->fd) {
+		error = read_from_start(host, file->fd - 1, ret_text);
+		if (!error)
+			return 0;
+		host_file_close(file);
+	}
+	error = open_file(directory, file);
+	if (!error)
+		error = read_from_start(host, file->fd - 1, ret_text);
+	if (error)
+		host_file_close(file);
+	return error;
+}
+
+int host_read_once(struct host *host, int directory, const char *path, struct span *ret_text)
+{
+	CLEANUP_FD int fd = -1;
+
+	host_at(host, "%s", path);
+	fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	return read_from_start(host, fd, ret_text);
+}
+
+/* One read: files of sysfs come whole, and end where the read was short. */
+int host_read_small(int directory, const char *path, char *buffer, size_t size, struct span *ret_text)
+{
+	CLEANUP_FD int fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	do
+		got = read(fd, buffer, size - 1);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	if ((size_t)got == size - 1)
+		return -EFBIG;
+	buffer[got] = '\0';
+	*ret_text = span_trim((struct span){ buffer, strlen(buffer) });
+	buffer[ret_text->at - buffer + (ptrdiff_t)ret_text->length] = '\0';
+	return 0;
+}
+
+int host_read_u64(int directory, const char *path, uint64_t *ret_value)
+{
+	char buffer[64];
+	struct span text = { buffer, 0 };
+	int error = host_read_small(directory, path, buffer, sizeof(buffer), &text);
+
+	return error ? error : span_u64(text, ret_value);
+}
+
+int host_read_i64(int directory, const char *path, int64_t *ret_value)
+{
+	char buffer[64];
+	struct span text = { buffer, 0 };
+	int error = host_read_small(directory, path, buffer, sizeof(buffer), &text);
+
+	return error ? error : span_i64(text, ret_value);
+}
+
+int host_each(int directory, const char *path, int (*each)(void *ctx, int directory, const char *name), void *ctx)
+{
+	int fd = openat(directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
+	const struct dirent *entry;
+	DIR *stream;
+
+	if (fd < 0)
+		return -errno;
+	stream = fdopendir(fd);
+	if (!stream) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	while (!error && (entry = readdir(stream)))
+		if (entry->d_name[0] != '.')
+			error = each(ctx, fd, entry->d_name);
+	closedir(stream);
+	return error;
+}
+
+void *host_grow(void *items, size_t *capacity, size_t size, size_t limit)
+{
+	size_t wanted = *capacity ? *capacity * 2 : 16;
+	void *grown = wanted <= limit ? reallocarray(items, wanted, size) : NULL;
+
+	if (grown)
+		*capacity = wanted;
+	return grown;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The scanner: see the header.
+ */
+#include "host/scan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/number.h"
+
+#define NUMBER_SIZE 128 /* of a floating-point number's text */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool is_space(char c)
+{
+	return is_blank(c) || c == '\n' || c == '\r';
+}
+
+struct span span_trim(struct span span)
+{
+	while (span.length && is_space(*span.at))
+		span = span_skip(span, 1);
+	while (span.length && is_space(span.at[span.length - 1]))
+		span.length--;
+	return span;
+}
+
+void span_copy(struct span span, char *ret_text, size_t size)
+{
+	size_t length = span.length < size - 1 ? span.length : size - 1;
+
+	memcpy(ret_text, span.at, length);
+	ret_text[length] = '\0';
+}
+
+bool scan_until(struct span *line, char separator, struct span *ret_part)
+{
+	const char *found;
+	size_t length;
+
+	if (!line->length)
+		return false;
+	found = memchr(line->at, separator, line->length);
+	length = found ? (size_t)(found - line->at) : line->length;
+	*ret_part = (struct span){ line->at, length };
+	*line = span_skip(*line, length + 1);
+	return true;
+}
+
+bool scan_line(struct span *text, struct span *ret_line)
+{
+	return scan_until(text, '\n', ret_line);
+}
+
+bool scan_word(struct span *line, struct span *ret_word)
+{
+	size_t length = 0;
+
+	while (line->length && is_blank(*line->at))
+		*line = span_skip(*line, 1);
+	while (length < line->length && !is_blank(line->at[length]))
+		length++;
+	*ret_word = (struct span){ line->at, length };
+	*line = span_skip(*line, length);
+	return length > 0;
+}
+
+bool scan_u64(struct span *line, uint64_t *ret_value)
+{
+	struct span word;
+
+	return scan_word(line, &word) && !span_u64(word, ret_value);
+}
+
+int span_u64(struct span span, uint64_t *ret_value)
+{
+	return number_u64_span(span.at, span.length, ret_value);
+}
+
+int span_i64(struct span span, int64_t *ret_value)
+{
+	bool negative = span.length && *span.at == '-';
+	uint64_t value, limit = negative ? (uint64_t)INT64_MAX + 1 : (uint64_t)INT64_MAX;
+	int error = span_u64(negative ? span_skip(span, 1) : span, &value);
+
+	if (error)
+		return error;
+	if (value > limit)
+		return -ERANGE;
+	*ret_value = negative ? (int64_t)(0 - value) : (int64_t)value;
+	return 0;
+}
+
+int span_hex(struct span span, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+
+	if (span_begins(span, "0x"))
+		span = span_skip(span, 2);
+	if (!span.length)
+		return -EINVAL;
+	if (span.length > 16)
+		return -ERANGE;
+	for (size_t i = 0; i < span.length; i++) {
+		char c = span.at[i];
+
+		if (c >= '0' && c <= '9')
+			value = value << 4 | (uint64_t)(c - '0');
+		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+			value = value << 4 | (uint64_t)((c | 0x20) - 'a' + 10);
+		else
+			return -EINVAL;
+	}
+	*ret_value = value;
+	return 0;
+}
+
+int span_double(struct span span, double *ret_value)
+{
+	char text[NUMBER_SIZE], *end;
+	double value;
+
+	/* strtod skips blanks and takes NaN(...), which Go does not. */
+	if (!span.length || span.length >= sizeof(text) || is_space(*span.at) || memchr(span.at, '(', span.length) ||
+	    memchr(span.at, '\0', span.length))
+		return -EINVAL;
+	span_copy(span, text, sizeof(text));
+	value = strtod(text, &end);
+	if (*end)
+		return -EINVAL;
+	*ret_value = value;
+	return 0;
+}
+
+void span_metric_name(struct span span, char *ret_text, size_t size)
+{
+	span_copy(span, ret_text, size);
+	for (char *c = ret_text; *c; c++)
+		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_' ||
+		      *c == ':'))
+			*c = '_';
+}

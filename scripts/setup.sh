@@ -9,15 +9,17 @@ cd "$(dirname "$0")/.."
 
 log=$PWD/build/setup.log
 tools=build/tools
+node_exporter_version=v1.12.1
 declare -A packages=(
     [build]="gcc make libc6-dev pkg-config clang libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libyaml-dev
-        libjansson-dev @bpftool"
+        libpcre2-dev @bpftool"
     [test]="libcmocka-dev @clang-rt clang-format clang-tidy cppcheck python3 python3-pytest curl wrk iproute2 git"
     [vm]="qemu-system-x86 seabios"
 )
 declare -A unpacked=(
     [build]=""
-    [test]="nginx=/usr/sbin/nginx prometheus=/usr/bin/promtool"
+    [test]="nginx=/usr/sbin/nginx prometheus=/usr/bin/promtool
+        prometheus-node-exporter=/usr/bin/prometheus-node-exporter"
     [vm]="busybox-static=/bin/busybox"
 )
 
@@ -163,4 +165,19 @@ main() {
     done
 }
 
+# The current node_exporter, to compare with, where there is Go. Without it, or its modules, the test says that it was
+# skipped; Debian's is compared with everywhere.
+current_node_exporter() {
+    local go
+    go=$(command -v go || command -v /usr/local/go/bin/go) || return 0
+    [ ! -x "$tools/bin/node_exporter" ] || return 0
+    echo "setup: building node_exporter $node_exporter_version below $tools"
+    mkdir -p "$tools/bin"
+    GOFLAGS=-mod=mod GOBIN=$PWD/$tools/bin GOPATH=$PWD/$tools/go "$go" install \
+        "github.com/prometheus/node_exporter@$node_exporter_version" >>"$log" 2>&1 </dev/null || true
+    chmod -R u+w "$tools/go" 2>/dev/null || true
+    rm -rf "$tools/go"
+}
+
 main "$@"
+case " $* " in *" test "*) current_node_exporter ;; esac

@@ -111,10 +111,9 @@ class Tidy:
     @classmethod
     def check(cls, root):
         names = [name for name in source.c_files(root) if re.match(r"(user|exporters)/.*\.c$", name)]
-        headers = [name for name in source.c_files(root) if name.endswith(".h")]
         config = os.path.join(PROJECT, ".clang-tidy")
         shared = hashlib.sha256()
-        for path in [config, __file__, *[os.path.join(root, name) for name in headers]]:
+        for path in [config, __file__]:
             with open(path, "rb") as file:
                 shared.update(file.read())
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -122,9 +121,26 @@ class Tidy:
             # A finding in a header is found once for each file that includes it.
             return list(dict.fromkeys(problem for problems in found for problem in problems))
 
-    @staticmethod
-    def one(root, name, config, digest):
-        digest.update(source.read(root, name).encode())
+    INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+
+    @classmethod
+    def included(cls, root, name):
+        """The file and all of the project that it includes, directly or not, as paths below root."""
+        found, todo = [], [name]
+        while todo:
+            at = todo.pop()
+            if at in found:
+                continue
+            found.append(at)
+            for text in cls.INCLUDE.findall(source.read(root, at)):
+                places = [os.path.join(folder, text) for folder in (os.path.dirname(at), "user", "", "build")]
+                todo += [place for place in places if os.path.isfile(os.path.join(root, place))][:1]
+        return found
+
+    @classmethod
+    def one(cls, root, name, config, digest):
+        for path in sorted(cls.included(root, name)):
+            digest.update(source.read(root, path).encode())
         clean = os.path.join(root, "build", "clang-tidy", digest.hexdigest())
         if os.path.exists(clean):
             return []

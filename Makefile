@@ -50,7 +50,7 @@ PKG_CONFIG ?= $(firstword $(shell command -v $(CROSS_COMPILE)pkg-config) pkg-con
 BPFTOOL ?= $(shell for t in bpftool /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool; do \
 	$$t version >/dev/null 2>&1 && { echo $$t; break; }; done)
 BPF_ARCH := $(or $(patsubst x86_64,x86,$(filter x86_64,$(ARCH))),$(if $(filter aarch64 arm64,$(ARCH)),arm64))
-LIBRARIES := libbpf libelf zlib libmicrohttpd yaml-0.1 libpcre2-8
+LIBRARIES := libbpf libelf zlib libmicrohttpd yaml-0.1 libpcre2-8 jansson
 
 fail = $(error $1)
 remedy := run `sudo make setup`

@@ -12,7 +12,7 @@ tools=build/tools
 node_exporter_version=v1.12.1
 declare -A packages=(
     [build]="gcc make libc6-dev pkg-config clang libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libyaml-dev
-        libpcre2-dev @bpftool"
+        libpcre2-dev libjansson-dev @bpftool"
     [test]="libcmocka-dev @clang-rt clang-format clang-tidy cppcheck python3 python3-pytest curl wrk iproute2 git"
     [vm]="qemu-system-x86 seabios"
 )

@@ -16,7 +16,8 @@
 #define BELIEVE_DEAD_NS 1000000000ULL
 
 struct identity {
-	char *procfs; /* owned */
+	char *procfs;                  /* owned */
+	struct containers *containers; /* borrowed; may be NULL */
 	uint64_t keep_dead_ns;
 	struct records records;
 };
@@ -36,6 +37,7 @@ int identity_new(const struct identity_config *config, struct identity **ret_ide
 		return -ENOMEM;
 	}
 	identity->keep_dead_ns = config->keep_dead_ns;
+	identity->containers = config->containers;
 	records_init(&identity->records, config->max_processes, config->hash_seed);
 	*ret_identity = identity;
 	return 0;
@@ -96,9 +98,10 @@ static void record_fill(struct record *record, const struct process_facts *facts
 static struct record *learn(struct identity *identity, uint32_t tgid, const struct identity_exec *exec, uint64_t now_ns)
 {
 	struct inherited inherited __attribute__((cleanup(inherited_done))) = { 0 };
+	struct process_reader reader = { identity->procfs, identity->containers, now_ns };
 	struct process_facts facts;
 	struct record *record;
-	int error = process_read(identity->procfs, tgid, exec, &facts);
+	int error = process_read(&reader, tgid, exec, &facts);
 
 	if (exec)
 		inherited = inherit(records_find(&identity->records, tgid));

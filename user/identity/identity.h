@@ -2,9 +2,9 @@
 /*
  * Process to service: the name under which a process's numbers appear. Learned at exec (kernel event) or from /proc at
  * first sight, kept for a while after exit, because the last exchanges of a process come after its death.
- * Order of precedence: OTEL_SERVICE_NAME in the environment, service.name in OTEL_RESOURCE_ATTRIBUTES, systemd unit
- * (never a user session's or login scope), then what a person would call it: an interpreter's script or module, a jar,
- * the executable (rules: identity/command.h).
+ * Order of precedence: OTEL_SERVICE_NAME in the environment, service.name in OTEL_RESOURCE_ATTRIBUTES, the container
+ * (its workload in Kubernetes), systemd unit (never a user session's or login scope), then what a person would call it:
+ * an interpreter's script or module, a jar, the executable (rules: identity/command.h). docs/IDENTITY.md tells all.
  *
  * A forked child has its parent's name until it execs, whatever title it writes; only php-fpm's children are told
  * apart, by their pools. Names are valid UTF-8, printable, at most 128 bytes. Events may be lost and pids come again:
@@ -21,10 +21,12 @@
 #include "base/cleanup.h"
 
 struct identity;
+struct containers;
 
 struct identity_config {
-	const char *procfs;   /* "/proc" */
-	size_t max_processes; /* records kept; the longest dead leave first, then the least recently asked */
+	const char *procfs;            /* "/proc" */
+	struct containers *containers; /* borrowed; NULL: processes are not named by their containers */
+	size_t max_processes;          /* records kept; the longest dead leave first, then the least recently asked */
 	uint64_t keep_dead_ns;
 	uint64_t hash_seed;
 };

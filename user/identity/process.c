@@ -19,6 +19,7 @@
 #define STAT_BYTES 1024
 #define START_FIELD 22 /* proc_pid_stat(5): starttime */
 #define COMM_BYTES 64
+#define SMALL_BYTES 4352 /* a path and the words before it */
 
 static int process_path(char *path, size_t size, const char *procfs, uint32_t tgid, const char *file)
 {
@@ -112,14 +113,49 @@ static void read_environment(const char *procfs, uint32_t tgid, const struct ide
 	explicit_bzero(scratch, length);
 }
 
-static void read_unit(const char *procfs, uint32_t tgid, char *scratch, struct process_facts *facts)
+/* A machine's own services are told apart; its name stands for what is none of them. */
+static size_t service_in_machine(struct slice below, const struct container_info *info, char *name)
+{
+	char line[SMALL_BYTES];
+	size_t length = 0;
+	int size = snprintf(line, sizeof(line), "0::%.*s", (int)below.length, below.data ? below.data : "");
+
+	if (size > 0 && (size_t)size < sizeof(line))
+		length = unit_service(slice_of(line), name);
+	return length ? length : slice_clean(slice_of(info->service), name);
+}
+
+/* The service of the container that a process is in, by whichever hierarchy's path tells one. 0 for none. */
+static size_t container_service(const struct process_reader *reader, struct slice cgroup, char *name)
+{
+	struct slice line, number, controllers, own, last = slice_of("");
+
+	while (reader->containers && slice_next(&cgroup, '\n', &line)) {
+		const struct container_info *info;
+
+		if (!slice_next(&line, ':', &number) || !slice_next(&line, ':', &controllers) || line.length < 2 ||
+		    (line.length == last.length && !memcmp(line.data, last.data, line.length)))
+			continue;
+		last = line;
+		info = containers_find(reader->containers, line, reader->now_ns, &own);
+		if (!info)
+			continue;
+		if (info->runtime == RUNTIME_LXC || info->runtime == RUNTIME_MACHINE)
+			return service_in_machine(slice_skip(line, own.length), info, name);
+		return slice_clean(slice_of(info->service), name);
+	}
+	return 0;
+}
+
+static void read_cgroup(const struct process_reader *reader, uint32_t tgid, char *scratch, struct process_facts *facts)
 {
 	size_t length;
 
-	if (read_file(procfs, tgid, "cgroup", scratch, SCRATCH_BYTES, &length))
+	if (read_file(reader->procfs, tgid, "cgroup", scratch, SCRATCH_BYTES, &length))
 		return;
 	facts->unit_seen = true;
-	unit_service(slice_make(scratch, length), facts->unit);
+	if (!container_service(reader, slice_make(scratch, length), facts->unit))
+		unit_service(slice_make(scratch, length), facts->unit);
 	if (facts->source == NAME_UNKNOWN && facts->unit[0]) {
 		memcpy(facts->name, facts->unit, sizeof(facts->name));
 		facts->source = NAME_FROM_UNIT;
@@ -182,8 +218,10 @@ static void read_command(const char *procfs, uint32_t tgid, const struct identit
 	explicit_bzero(scratch, length);
 }
 
-int process_read(const char *procfs, uint32_t tgid, const struct identity_exec *exec, struct process_facts *ret_facts)
+int process_read(const struct process_reader *reader, uint32_t tgid, const struct identity_exec *exec,
+		 struct process_facts *ret_facts)
 {
+	const char *procfs = reader->procfs;
 	CLEANUP_FREE char *scratch = malloc(SCRATCH_BYTES);
 	uint64_t start, after;
 
@@ -194,7 +232,7 @@ int process_read(const char *procfs, uint32_t tgid, const struct identity_exec *
 	for (int attempt = 0; attempt < 2; attempt++) {
 		*ret_facts = (struct process_facts){ .start_ticks = start };
 		read_environment(procfs, tgid, exec, scratch, ret_facts);
-		read_unit(procfs, tgid, scratch, ret_facts);
+		read_cgroup(reader, tgid, scratch, ret_facts);
 		read_executable(procfs, tgid, exec, ret_facts);
 		if (ret_facts->source == NAME_UNKNOWN)
 			read_command(procfs, tgid, exec, scratch, ret_facts);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "identity/containers.h"
 #include "identity/identity.h"
 #include "identity/slice.h"
 
@@ -27,15 +28,21 @@ struct process_facts {
 	bool unit_seen;                   /* its cgroup was read */
 	bool titled;                      /* forks are named by their own titles */
 	char name[IDENTITY_NAME_MAX + 1]; /* by environment, unit or command; "" when unknown */
-	char unit[IDENTITY_NAME_MAX + 1]; /* "" when in none */
+	char unit[IDENTITY_NAME_MAX + 1]; /* what its cgroup says: container, else unit; "" when in none */
 	char executable[PATH_MAX];        /* "" when unknown */
+};
+
+struct process_reader {
+	const char *procfs;
+	struct containers *containers; /* may be NULL: no container is told then */
+	uint64_t now_ns;
 };
 
 /*
  * `exec` may be NULL; what it tells is preferred, because /proc may already show what came after. A process that is
  * gone is described by its exec event alone. -ENOENT when neither is there, -ENOMEM. `ret_facts` is written either way.
  */
-MUST_CHECK int process_read(const char *procfs, uint32_t tgid, const struct identity_exec *exec,
+MUST_CHECK int process_read(const struct process_reader *reader, uint32_t tgid, const struct identity_exec *exec,
 			    struct process_facts *ret_facts);
 
 /* Field 22 of /proc/PID/stat: with the pid it names a process for good. 0 when there is no such process. */

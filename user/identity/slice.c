@@ -136,7 +136,7 @@ static bool is_hidden(uint32_t c)
 	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe;
 }
 
-size_t slice_clean(struct slice slice, char *name)
+size_t slice_clean_to(struct slice slice, char *name, size_t max)
 {
 	size_t length = 0;
 
@@ -147,7 +147,7 @@ size_t slice_clean(struct slice slice, char *name)
 		const char *bytes = !consumed ? "\xef\xbf\xbd" : hidden ? "_" : slice.data;
 		size_t count = !consumed ? 3 : hidden ? 1 : consumed;
 
-		if (length + count > IDENTITY_NAME_MAX)
+		if (length + count > max)
 			break;
 		memcpy(name + length, bytes, count);
 		length += count;
@@ -157,4 +157,9 @@ size_t slice_clean(struct slice slice, char *name)
 	length = slice_trim(slice_make(name, length)).length;
 	name[length] = '\0';
 	return length;
+}
+
+size_t slice_clean(struct slice slice, char *name)
+{
+	return slice_clean_to(slice, name, IDENTITY_NAME_MAX);
 }

@@ -60,3 +60,5 @@ struct slice slice_parent(struct slice path);
  * characters. `name` holds IDENTITY_NAME_MAX + 1 bytes and is NUL-terminated. Returns its length, 0 for no name.
  */
 size_t slice_clean(struct slice slice, char *name);
+/* The same for texts of at most `max` bytes; `text` holds max + 1. */
+size_t slice_clean_to(struct slice slice, char *text, size_t max);

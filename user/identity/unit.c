@@ -55,7 +55,7 @@ static struct slice innermost_service(struct slice path)
 }
 
 /* systemd.unit(5), "String escaping for inclusion in unit names": \xNN is one byte. Longer names are cut. */
-static size_t unescape(struct slice unit, char *text, size_t size)
+size_t unit_unescape(struct slice unit, char *text, size_t size)
 {
 	size_t length = 0;
 
@@ -87,5 +87,5 @@ size_t unit_service(struct slice cgroup, char *name)
 			unified = innermost_service(rest);
 	}
 	unit = named.length ? named : unified;
-	return slice_clean(slice_make(text, unescape(unit, text, sizeof(text))), name);
+	return slice_clean(slice_make(text, unit_unescape(unit, text, sizeof(text))), name);
 }

@@ -13,3 +13,5 @@
  * is in no service (name is then "").
  */
 size_t unit_service(struct slice cgroup, char *name);
+/* A unit's name with its \xNN undone, cut at `size` bytes; not cleaned, not terminated. Returns its length. */
+size_t unit_unescape(struct slice unit, char *text, size_t size);

@@ -31,6 +31,8 @@ static void housekeep(struct agent *agent)
 		return;
 	agent->housekept_ns = agent->now_ns;
 	identity_tick(agent->identity, agent->now_ns);
+	if (agent->cgroups)
+		container_tick(agent->cgroups, agent->now_ns);
 	agent_watch_losses(agent);
 	if (agent->now_ns - agent->expired_ns < EXPIRY_NS)
 		return;
@@ -199,6 +201,9 @@ static int make_stages(struct agent *agent)
 
 	hash_table_init(&agent->executables, PROCESSES_MAX);
 	if (!error)
+		error = agent_containers_new(agent, seed);
+	identity.containers = agent->containers;
+	if (!error)
 		error = identity_new(&identity, &agent->identity);
 	if (!error)
 		error = agent_make_host(agent, seed);
@@ -208,9 +213,11 @@ static int make_stages(struct agent *agent)
 		return error;
 	callbacks = agent_stream_callbacks(agent);
 	error = stream_table_new(&streams, &callbacks, &agent->streams);
-	if (!error)
-		agent_select_running(agent);
-	return error;
+	if (error)
+		return error;
+	agent_select_running(agent);
+	agent_cgroups_new(agent, seed);
+	return 0;
 }
 
 static int make_web(struct agent *agent)
@@ -249,6 +256,8 @@ static void fill_snapshot(struct agent *agent)
 	snapshot->sources[snapshot->source_count++] = host_source(agent->host);
 	if (own)
 		snapshot->sources[snapshot->source_count++] = web_source(agent->web);
+	if (agent->cgroups)
+		snapshot->sources[snapshot->source_count++] = container_source(agent->cgroups);
 	snapshot->refresh = agent_refresh;
 	snapshot->refresh_ctx = agent;
 }
@@ -293,6 +302,7 @@ static void done(struct agent *agent)
 	stream_table_free(agent->streams);
 	capture_free(agent->capture);
 	identity_free(agent->identity);
+	agent_containers_done(agent);
 	aggregate_free(agent->aggregate);
 	host_free(agent->host);
 	agent_select_done(agent);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "config/config.h"
+#include "container/container.h"
 #include "exporters/web/web.h"
 #include "host/host.h"
 #include "identity/identity.h"
@@ -24,7 +25,9 @@ struct agent {
 	struct host *host;
 	struct log_limit host_limits[COLLECTOR_COUNT];
 	struct stream_table *streams;
+	struct containers *containers;
 	struct identity *identity;
+	struct container_table *cgroups; /* NULL: switched off, or none are mounted */
 	struct aggregate *aggregate;
 	struct web *web;
 	struct snapshot snapshot;
@@ -61,6 +64,13 @@ void agent_select_fork(struct agent *agent, uint32_t parent, uint32_t child);
 void agent_select_exit(struct agent *agent, uint32_t tgid);
 bool agent_selects(struct agent *agent, uint32_t tgid);
 void agent_select_done(struct agent *agent);
+
+/* --- agent_container.c: containers and units by their cgroups */
+/* Before identity, which asks it. */
+MUST_CHECK int agent_containers_new(struct agent *agent, uint64_t seed);
+/* A host without cgroups is told in the log, and has no such metrics. */
+void agent_cgroups_new(struct agent *agent, uint64_t seed);
+void agent_containers_done(struct agent *agent);
 
 /* --- agent_metrics.c: the agent's own figures */
 struct snapshot_source agent_source(struct agent *agent);

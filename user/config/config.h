@@ -82,6 +82,9 @@ struct config {
 	uint64_t metrics_series_limit;    /* 10,000 per metric */
 	uint64_t metrics_idle_timeout_ns; /* 15 minutes */
 	bool metrics_native_histograms;   /* true */
+	bool container_enabled;           /* true */
+	uint64_t container_limit;         /* 10,000 cgroups */
+	uint64_t container_keep_ns;       /* 2 minutes */
 	char *path_procfs;                /* "/proc" */
 	char *path_sysfs;                 /* "/sys" */
 	char *path_rootfs;                /* "/": where the host's root is mounted */

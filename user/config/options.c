@@ -229,6 +229,32 @@ const struct config_option config_options[] = {
 	},
 
 	{
+		.name = "container.enabled",
+		.kind = OPTION_BOOL,
+		FIELD(container_enabled),
+		.fallback = "true",
+		.help = "Tell what containers and systemd units use, by cAdvisor's metrics.",
+	},
+	{
+		.name = "container.limit",
+		.kind = OPTION_NUMBER,
+		FIELD(container_limit),
+		.placeholder = "N",
+		.fallback = "10000",
+		RANGE(16, 100000),
+		.help = "Cgroups told at the same time; those beyond are counted, not told.",
+	},
+	{
+		.name = "container.keep",
+		.kind = OPTION_DURATION,
+		FIELD(container_keep_ns),
+		.placeholder = "TIME",
+		.fallback = "2m",
+		RANGE(0, DAY),
+		.help = "How long the last figures of a container that is gone are told; two scrape intervals or more.",
+	},
+
+	{
 		.name = "path.procfs",
 		.kind = OPTION_TEXT,
 		FIELD(path_procfs),

@@ -44,6 +44,30 @@ struct container {
 
 #define CONTAINER_LABELS_MAX 6
 
+struct containers;
+
+struct container_config {
+	const char *procfs; /* "/proc" */
+	const char *sysfs;  /* "/sys" */
+	size_t limit;
+	uint64_t keep_gone_ns;
+	uint64_t hash_seed;
+	const char *const *selected; /* directories of cgroups; only they and what is below them is told; none: all */
+	size_t selected_count;
+	struct containers *containers; /* borrowed */
+};
+
+/* -ENOENT when no cgroups are mounted. */
+MUST_CHECK int container_table_new(const struct container_config *config, struct container_table **ret_table);
+/* Takes NULL. */
+void container_table_free(struct container_table *table);
+/* Reads everything that a walk of the source tells. `now_ns` is CLOCK_MONOTONIC, `realtime_ns` since the epoch. */
+void container_refresh(struct container_table *table, uint64_t now_ns, uint64_t realtime_ns);
+/* Names the newly born, lets the long gone go. Cheap: for every few milliseconds. */
+void container_tick(struct container_table *table, uint64_t now_ns);
+/* The families, as container_refresh has read them. */
+struct snapshot_source container_source(struct container_table *table);
+
 /* `cgroup_id`: the kernel's (kernfs node id, inode number of the directory). NULL when not in the table. */
 const struct container *container_find(const struct container_table *table, enum cgroup_controller controller,
 				       uint64_t cgroup_id);

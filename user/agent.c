@@ -34,6 +34,7 @@ static void housekeep(struct agent *agent)
 	if (agent->cgroups)
 		container_tick(agent->cgroups, agent->now_ns);
 	agent_watch_losses(agent);
+	agent_usage_refresh(agent, false);
 	if (agent->now_ns - agent->expired_ns < EXPIRY_NS)
 		return;
 	agent->expired_ns = agent->now_ns;
@@ -217,6 +218,7 @@ static int make_stages(struct agent *agent)
 		return error;
 	agent_select_running(agent);
 	agent_cgroups_new(agent, seed);
+	agent_usage_start(agent, seed);
 	return 0;
 }
 
@@ -258,6 +260,8 @@ static void fill_snapshot(struct agent *agent)
 		snapshot->sources[snapshot->source_count++] = web_source(agent->web);
 	if (agent->cgroups)
 		snapshot->sources[snapshot->source_count++] = container_source(agent->cgroups);
+	if (agent->usage_table)
+		snapshot->sources[snapshot->source_count++] = usage_table_source(agent->usage_table);
 	snapshot->refresh = agent_refresh;
 	snapshot->refresh_ctx = agent;
 }
@@ -300,6 +304,7 @@ static void done(struct agent *agent)
 	loop_free(agent->loop);
 	web_free(agent->web);
 	stream_table_free(agent->streams);
+	agent_usage_done(agent);
 	capture_free(agent->capture);
 	identity_free(agent->identity);
 	agent_containers_done(agent);

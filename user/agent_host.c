@@ -57,5 +57,6 @@ int agent_refresh(void *ctx, const struct snapshot_filter *filter, char *ret_err
 	agent_drain(agent);
 	if (agent->cgroups && !agent->snapshot.only_collectors)
 		container_refresh(agent->cgroups, agent->now_ns, clock_realtime_ns());
+	agent_usage_refresh(agent, true);
 	return 0;
 }

@@ -10,10 +10,12 @@
 #include "base/loop.h"
 #include "config/config.h"
 #include "container/container.h"
+#include "container/usage.h"
 #include "exporters/web/web.h"
 #include "host/host.h"
 #include "identity/identity.h"
 #include "load/capture.h"
+#include "load/usage.h"
 #include "stream/stream.h"
 
 struct agent {
@@ -30,6 +32,9 @@ struct agent {
 	struct container_table *cgroups; /* NULL: switched off, or none are mounted */
 	struct aggregate *aggregate;
 	struct web *web;
+	struct usage *usage; /* agent_usage.c; NULL when it is off, or the host does not allow it */
+	struct usage_table *usage_table;
+	uint64_t usage_refreshed_ns;
 	struct snapshot snapshot;
 	struct loop_source *drain_timer;
 	struct hash_table executables; /* agent_select.c: processes whose executable was looked at */
@@ -79,6 +84,14 @@ const char *agent_revision(void);
 
 /* --- agent_process.c: process_*, as every exporter tells them of itself */
 struct snapshot_source agent_process_source(struct agent *agent);
+
+/* --- agent_usage.c: what containers and services use, as only the kernel knows it */
+void agent_usage_start(struct agent *agent, uint64_t seed);
+void agent_usage_done(struct agent *agent);
+/* Reads the kernel side; `now` or, without it, when it was not read for a while. */
+void agent_usage_refresh(struct agent *agent, bool now);
+/* What the kernel side could not count. */
+void agent_usage_visit_losses(const struct agent *agent, const struct metric_visitor *out);
 
 /* --- agent_health.c */
 size_t agent_health(void *ctx, struct web_check *ret_checks);

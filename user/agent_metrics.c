@@ -148,30 +148,47 @@ static void tell_program_time(void *ctx, const struct capture_program *program)
 	tell_labelled(ctx, "program", program->name, (double)program->run_time_ns / (double)NS_PER_SECOND);
 }
 
-static void visit_kernel_cost(struct agent *agent, const struct metric_visitor *out)
+static void each_map(const struct agent *agent, void (*tell)(void *ctx, const struct capture_map *map), void *ctx)
+{
+	if (agent->capture)
+		capture_each_map(agent->capture, tell, ctx);
+	if (agent->usage)
+		usage_each_map(agent->usage, tell, ctx);
+}
+
+static void each_program(const struct agent *agent, void (*tell)(void *ctx, const struct capture_program *program),
+			 void *ctx)
+{
+	if (agent->capture)
+		capture_each_program(agent->capture, tell, ctx);
+	if (agent->usage)
+		usage_each_program(agent->usage, tell, ctx);
+}
+
+static void visit_kernel_cost(const struct agent *agent, const struct metric_visitor *out)
 {
 	void *ctx = (void *)(uintptr_t)out;
 
 	begin(out, "sonde_hook_info", METRIC_GAUGE, "", "BPF programs and the hooks they are on; always 1.");
-	capture_each_program(agent->capture, tell_program_hook, ctx);
+	each_program(agent, tell_program_hook, ctx);
 	out->family_end(out->ctx);
 	begin(out, "sonde_bpf_map_memory_bytes", METRIC_GAUGE, "bytes", "Kernel memory of each BPF map.");
-	capture_each_map(agent->capture, tell_map_bytes, ctx);
+	each_map(agent, tell_map_bytes, ctx);
 	out->family_end(out->ctx);
 	begin(out, "sonde_bpf_map_max_entries", METRIC_GAUGE, "",
 	      "Entries that each BPF map may hold; bytes for the ring.");
-	capture_each_map(agent->capture, tell_map_limit, ctx);
+	each_map(agent, tell_map_limit, ctx);
 	out->family_end(out->ctx);
 	begin(out, "sonde_bpf_program_memory_bytes", METRIC_GAUGE, "bytes", "Kernel memory of each BPF program.");
-	capture_each_program(agent->capture, tell_program_bytes, ctx);
+	each_program(agent, tell_program_bytes, ctx);
 	out->family_end(out->ctx);
 	if (!agent->config->capture_program_stats)
 		return;
 	begin(out, "sonde_bpf_program_runs_total", METRIC_COUNTER, "", "Times that each BPF program ran.");
-	capture_each_program(agent->capture, tell_program_runs, ctx);
+	each_program(agent, tell_program_runs, ctx);
 	out->family_end(out->ctx);
 	begin(out, "sonde_bpf_program_run_seconds_total", METRIC_COUNTER, "seconds", "Time spent in each BPF program.");
-	capture_each_program(agent->capture, tell_program_time, ctx);
+	each_program(agent, tell_program_time, ctx);
 	out->family_end(out->ctx);
 }
 
@@ -180,11 +197,14 @@ static void visit(void *ctx, const struct metric_visitor *out)
 	struct agent *agent = ctx;
 
 	visit_identity(agent, out);
-	if (!agent->capture)
+	if (agent->capture) {
+		visit_capture(agent, out);
+		visit_streams(agent, out);
+	}
+	if (!agent->capture && !agent->usage)
 		return;
-	visit_capture(agent, out);
-	visit_streams(agent, out);
 	visit_kernel_cost(agent, out);
+	agent_usage_visit_losses(agent, out);
 }
 
 struct snapshot_source agent_source(struct agent *agent)

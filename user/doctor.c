@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "load/capture.h"
+#include "load/usage.h"
 
 static const enum config_backend backends[] = { BACKEND_FENTRY, BACKEND_KPROBE, BACKEND_TRACEPOINT };
 
@@ -53,6 +54,20 @@ static bool tell_backend(const struct config *config, enum config_backend backen
 	return true;
 }
 
+static void tell_usage(const struct config *config)
+{
+	struct capture_error error;
+	struct usage *usage = NULL;
+
+	if (!config->usage_scheduler)
+		tell("off", "usage", "--no-usage.scheduler");
+	else if (usage_new(config, &usage, &error))
+		tell("no", "usage", error.text);
+	else
+		tell("ok", "usage", "CPU waits, switches and migrations of containers and services");
+	usage_free(usage);
+}
+
 int doctor_run(const struct config *config)
 {
 	struct utsname kernel;
@@ -68,6 +83,7 @@ int doctor_run(const struct config *config)
 	tell_pid_namespace();
 	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
 		any |= tell_backend(config, backends[i]);
+	tell_usage(config);
 	tell("no", "tls", "encrypted connections are counted, not read");
 	printf("%s\n", any ? "sonde can observe this host." : "sonde cannot observe this host.");
 	return any ? 0 : 1;

@@ -102,6 +102,11 @@ static void histogram(void *ctx, const struct metric_label *labels, size_t label
 
 void recorder_walk(struct recorder *recorder, struct aggregate *aggregate)
 {
+	recorder_walk_source(recorder, aggregate_source(aggregate));
+}
+
+void recorder_walk_source(struct recorder *recorder, struct snapshot_source source)
+{
 	struct metric_visitor visitor = {
 		.ctx = recorder,
 		.family_begin = family_begin,
@@ -109,7 +114,6 @@ void recorder_walk(struct recorder *recorder, struct aggregate *aggregate)
 		.histogram = histogram,
 		.family_end = family_end,
 	};
-	struct snapshot_source source = aggregate_source(aggregate);
 
 	memset(recorder, 0, sizeof(*recorder));
 	source.visit(source.ctx, &visitor);

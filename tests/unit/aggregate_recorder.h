@@ -45,6 +45,8 @@ struct recorder {
 
 /* Walks the aggregate; the recorder is overwritten and must be given to recorder_done. */
 void recorder_walk(struct recorder *recorder, struct aggregate *aggregate);
+/* The same over any source. */
+void recorder_walk_source(struct recorder *recorder, struct snapshot_source source);
 void recorder_done(struct recorder *recorder);
 
 /* NULL when there is no such series. */

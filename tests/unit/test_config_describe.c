@@ -148,6 +148,7 @@ static const char *const away_from_defaults[] = {
 	"--capture.max-call-bytes=1025",
 	"--no-capture.unix",
 	"--capture.program-stats",
+	"--no-usage.scheduler",
 	"--http.route=/a/{id}",
 	"--http.route=/b/*",
 	"--http.route-values=5",

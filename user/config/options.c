@@ -183,6 +183,15 @@ const struct config_option config_options[] = {
 	},
 
 	{
+		.name = "usage.scheduler",
+		.kind = OPTION_BOOL,
+		FIELD(usage_scheduler),
+		.fallback = "true",
+		.help = "Count CPU time, run-queue latency, involuntary switches and migrations of each container and "
+			"service in the kernel.",
+	},
+
+	{
 		.name = "http.route",
 		.kind = OPTION_TEXT_LIST,
 		FIELD(http_routes),

@@ -20,11 +20,15 @@ static const char *const lost_texts[LOST_COUNT] = {
 };
 _Static_assert(LOST_COUNT < CAPTURE_LOSSES_MAX, "one more for programs that did not run");
 
-static int read_counter(struct capture *capture, uint32_t counter, uint64_t *values, int cpus, uint64_t *ret_sum)
+int figures_read_counter(int map_fd, uint32_t index, uint64_t *ret_sum)
 {
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t values[CPUS_MAX];
 	uint64_t sum = 0;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.counters), &counter, values))
+	if (cpus <= 0 || cpus > CPUS_MAX)
+		return -ERANGE;
+	if (bpf_map_lookup_elem(map_fd, &index, values))
 		return -errno;
 	for (int i = 0; i < cpus; i++)
 		sum += values[i];
@@ -40,14 +44,11 @@ static void add_missed(void *ctx, const struct capture_program *program)
 int capture_read_figures(struct capture *capture, struct capture_figures *ret_figures)
 {
 	struct capture_figures figures = { .malformed_events = capture->malformed_events };
-	uint64_t values[CPUS_MAX], sums[COUNTER_COUNT];
-	int cpus = libbpf_num_possible_cpus();
+	uint64_t sums[COUNTER_COUNT];
 	uint64_t missed = 0;
 
-	if (cpus <= 0 || cpus > CPUS_MAX)
-		return -ERANGE;
 	for (uint32_t i = 0; i < COUNTER_COUNT; i++) {
-		int error = read_counter(capture, i, values, cpus, &sums[i]);
+		int error = figures_read_counter(bpf_map__fd(capture->bpf->maps.counters), i, &sums[i]);
 
 		if (error)
 			return error;
@@ -83,11 +84,11 @@ static uint64_t fdinfo_number(int fd, const char *key)
 	return value;
 }
 
-void capture_each_map(struct capture *capture, void (*visit)(void *ctx, const struct capture_map *map), void *ctx)
+void figures_each_map(struct bpf_object *object, void (*visit)(void *ctx, const struct capture_map *map), void *ctx)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, capture->bpf->obj)
+	bpf_object__for_each_map(map, object)
 	{
 		int fd = bpf_map__fd(map);
 
@@ -99,12 +100,12 @@ void capture_each_map(struct capture *capture, void (*visit)(void *ctx, const st
 	}
 }
 
-void capture_each_program(struct capture *capture, void (*visit)(void *ctx, const struct capture_program *program),
+void figures_each_program(struct bpf_object *object, void (*visit)(void *ctx, const struct capture_program *program),
 			  void *ctx)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, capture->bpf->obj)
+	bpf_object__for_each_program(program, object)
 	{
 		struct bpf_prog_info info = { 0 };
 		uint32_t size = sizeof(info);
@@ -119,4 +120,15 @@ void capture_each_program(struct capture *capture, void (*visit)(void *ctx, cons
 						      .missed = info.recursion_misses,
 						      .bytes = fdinfo_number(fd, "memlock") });
 	}
+}
+
+void capture_each_map(struct capture *capture, void (*visit)(void *ctx, const struct capture_map *map), void *ctx)
+{
+	figures_each_map(capture->bpf->obj, visit, ctx);
+}
+
+void capture_each_program(struct capture *capture, void (*visit)(void *ctx, const struct capture_program *program),
+			  void *ctx)
+{
+	figures_each_program(capture->bpf->obj, visit, ctx);
 }

@@ -74,6 +74,9 @@ void calls_fill(volatile const uint8_t *kinds);
 /* --- select.c: what the configuration selects, written into the read-only data before loading and the maps after. */
 MUST_CHECK int select_configure(struct capture_bpf *bpf, const struct btf *btf, const struct config *config,
 				struct capture_error *ret_error);
+/* The kernel's terms for a cgroup's directory. */
+MUST_CHECK int select_resolve(const struct btf *btf, const char *path, struct selected_cgroup *ret_cgroup,
+			      struct capture_error *ret_error);
 MUST_CHECK int select_fill_maps(struct capture_bpf *bpf, const struct config *config, struct capture_error *ret_error);
 
 /* --- blocked.c: calls that sleep while the function hooks are attached */
@@ -84,5 +87,12 @@ void blocked_let_go(struct capture *capture, uint64_t now_ns);
 void sockets_opened(struct capture *capture, const struct open_event *event);
 void sockets_ended(struct capture *capture, const struct end_event *event);
 void sockets_free(struct capture *capture);
+
+/* --- figures.c */
+void figures_each_map(struct bpf_object *object, void (*visit)(void *ctx, const struct capture_map *map), void *ctx);
+void figures_each_program(struct bpf_object *object, void (*visit)(void *ctx, const struct capture_program *program),
+			  void *ctx);
+/* The sum over all CPUs of one element of a per-CPU array of 64-bit counters. */
+MUST_CHECK int figures_read_counter(int map_fd, uint32_t index, uint64_t *ret_sum);
 
 __attribute__((format(printf, 2, 3))) void capture_error_set(struct capture_error *error, const char *format, ...);

@@ -82,8 +82,8 @@ static uint32_t depth_below(const char *path, const char *root)
 	return depth;
 }
 
-static int select_cgroup(const struct btf *btf, const char *path, struct selected_cgroup *ret_cgroup,
-			 struct capture_error *ret_error)
+int select_resolve(const struct btf *btf, const char *path, struct selected_cgroup *ret_cgroup,
+		   struct capture_error *ret_error)
 {
 	CLEANUP_FREE char *resolved = realpath(path, NULL);
 	struct cgroup_mount mount = { .directory = "" };
@@ -122,7 +122,7 @@ int select_configure(struct capture_bpf *bpf, const struct btf *btf, const struc
 	}
 	for (size_t i = 0; i < config->select_cgroups.count; i++) {
 		struct selected_cgroup *slot = (struct selected_cgroup *)(uintptr_t)&bpf->rodata->selected_cgroups[i];
-		int error = select_cgroup(btf, config->select_cgroups.items[i], slot, ret_error);
+		int error = select_resolve(btf, config->select_cgroups.items[i], slot, ret_error);
 
 		if (error)
 			return error;

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * CPU time, run-queue latency, involuntary switches and migrations of each cgroup.
+ *
+ * The kernel keeps an account of every thread (sum_exec_runtime, sched_info.run_delay, nivcsw, nr_migrations) and has
+ * brought it up to date when it tells sched_switch of a thread that leaves its CPU. So one hook suffices, no clock is
+ * read, and nothing is remembered at a wake-up: what has been added since the thread last left is added to its cgroup.
+ * run_delay grows where a waiting thread moves to another CPU as well, which the time of a wake-up would not tell.
+ * A run of the hook that the kernel skips loses nothing: the next one adds both.
+ *
+ * Considered: sched_wakeup and a time stamp for each thread. Two more hooks and a clock, three times the cost; and
+ * an entry must be made under the scheduler's locks, where memory cannot be had safely.
+ */
+#pragma once
+
+#include "usage_maps.h"
+
+static __always_inline void account_read(struct task_struct *task, struct task_account *account)
+{
+	account->run_ns = task->se.sum_exec_runtime;
+	account->wait_ns = task->sched_info.run_delay;
+	account->involuntary = task->nivcsw;
+	account->migrations = task->se.nr_migrations;
+}
+
+/* A thread that is new to sonde, or to the selection. Its past counts when all of it was after the start. */
+static __always_inline void task_track(struct task_struct *task)
+{
+	__u64 id = task_cgroup_id(task);
+	struct task_account *account;
+	bool known;
+
+	if (!task_selected(task)) {
+		if (account_of(task))
+			account_forget(task);
+		return;
+	}
+	if (!bpf_map_lookup_elem(&cpu_usages, &id) &&
+	    bpf_map_update_elem(&cpu_usages, &id, &no_cpu_usage, BPF_NOEXIST) && !bpf_map_lookup_elem(&cpu_usages, &id))
+		count_loss(USAGE_LOST_CGROUP);
+	known = account_of(task);
+	account = account_make(task);
+	if (!account)
+		count_loss(USAGE_LOST_TASK);
+	else if (selected_cgroup_count || (!known && task->start_time < started_ns))
+		account_read(task, account);
+}
+
+/* `task` leaves its CPU. */
+static __always_inline void on_switch(struct task_struct *task)
+{
+	struct task_account *account, now;
+	struct cpu_usage *usage;
+	__u32 bucket;
+	__u64 id;
+
+	if (!task->pid) /* idle */
+		return;
+	id = task_cgroup_id(task);
+	usage = bpf_map_lookup_elem(&cpu_usages, &id);
+	account = account_of(task);
+	if (!usage || !account) {
+		if (!selected_cgroup_count)
+			count_loss(usage ? USAGE_LOST_TASK : USAGE_LOST_CGROUP);
+		return;
+	}
+	account_read(task, &now);
+	usage->run_ns += now.run_ns - account->run_ns;
+	usage->involuntary += now.involuntary - account->involuntary;
+	usage->migrations += now.migrations - account->migrations;
+	usage->wait.sum_ns += now.wait_ns - account->wait_ns;
+	bucket = latency_bucket(now.wait_ns - account->wait_ns);
+	usage->wait.counts[bucket & (LATENCY_BUCKETS - 1)]++;
+	*account = now;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table behind usage.h. A cgroup is looked up in the tree once, when its record first appears. When its directory
+ * is gone its figures go over to its owner and the kernel side may forget it: a second after, because the last thread
+ * leaves its CPU after the cgroup is empty.
+ */
+#include "container/usage.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "container/owner.h"
+#include "container/usage_internal.h"
+
+#define UNNAMED "unknown"
+#define DIRECTORIES_MAX 65536 /* looked at in one walk */
+
+static bool same_cgroup(const struct hash_node *node, const void *key)
+{
+	return hash_entry(node, struct usage_cgroup, node)->id == *(const uint64_t *)key;
+}
+
+static struct usage_cgroup *cgroup_find(const struct usage_table *table, uint64_t id)
+{
+	struct hash_node *node =
+		hash_table_find(&table->cgroups, hash_u64(id, table->config.hash_seed), same_cgroup, &id);
+
+	return node ? hash_entry(node, struct usage_cgroup, node) : NULL;
+}
+
+static void cgroup_free(struct usage_cgroup *cgroup)
+{
+	free(cgroup->path);
+	free(cgroup);
+}
+
+static struct usage_cgroup *cgroup_make(struct usage_table *table, uint64_t id)
+{
+	struct usage_cgroup *cgroup = calloc(1, sizeof(*cgroup));
+
+	if (!cgroup)
+		return NULL;
+	cgroup->id = id;
+	if (hash_table_insert(&table->cgroups, &cgroup->node, hash_u64(id, table->config.hash_seed))) {
+		free(cgroup);
+		return NULL;
+	}
+	table->unresolved++;
+	return cgroup;
+}
+
+struct owner_key {
+	const char *path;
+	size_t length;
+};
+
+static bool same_owner(const struct hash_node *node, const void *key)
+{
+	const struct usage_owner *owner = hash_entry(node, struct usage_owner, node);
+	const struct owner_key *wanted = key;
+
+	return strlen(owner->path) == wanted->length && !memcmp(owner->path, wanted->path, wanted->length);
+}
+
+static struct usage_owner *owner_get(struct usage_table *table, const char *path, size_t length)
+{
+	struct owner_key key = { path, length };
+	uint64_t hash = hash_bytes(path, length, table->config.hash_seed);
+	struct hash_node *node = hash_table_find(&table->owners, hash, same_owner, &key);
+	struct usage_owner *owner;
+
+	if (node)
+		return hash_entry(node, struct usage_owner, node);
+	owner = calloc(1, sizeof(*owner));
+	if (owner)
+		owner->path = strndup(path, length);
+	if (owner && owner->path && !hash_table_insert(&table->owners, &owner->node, hash))
+		return owner;
+	free(owner ? owner->path : NULL);
+	free(owner);
+	return NULL;
+}
+
+/* A cgroup whose owner finds no room stays unresolved, and is tried again. */
+static void cgroup_resolve(struct usage_table *table, struct usage_cgroup *cgroup, const char *path)
+{
+	const char *of = path ? path : UNNAMED;
+	char *copy = path ? strdup(path) : NULL;
+	struct usage_owner *owner = path && !copy ? NULL : owner_get(table, of, owner_length(of));
+
+	if (!owner) {
+		free(copy);
+		return;
+	}
+	cgroup->path = copy;
+	cgroup->owner = owner;
+	owner->cgroups++;
+	owner->gone_ns = 0;
+	table->unresolved--;
+	table->unnamed += !path;
+}
+
+static void on_cpu(void *ctx, uint64_t id, const struct usage_cpu *cpu)
+{
+	struct usage_table *table = ctx;
+	struct usage_cgroup *cgroup = cgroup_find(table, id);
+
+	if (!cgroup)
+		cgroup = cgroup_make(table, id);
+	if (cgroup)
+		cgroup->sums.cpu = *cpu;
+	else
+		table->refused++;
+}
+
+static void on_directory(void *ctx, uint64_t id, const char *path)
+{
+	struct usage_table *table = ctx;
+	struct usage_cgroup *cgroup = cgroup_find(table, id);
+
+	if (cgroup && !cgroup->owner)
+		cgroup_resolve(table, cgroup, path);
+}
+
+static void resolve_all(struct usage_table *table)
+{
+	struct hash_node *node = NULL;
+
+	if (!table->unresolved)
+		return;
+	cgroup_tree_walk(table->mount, DIRECTORIES_MAX, on_directory, table);
+	while (table->unresolved && (node = hash_table_next(&table->cgroups, node))) {
+		struct usage_cgroup *cgroup = hash_entry(node, struct usage_cgroup, node);
+
+		if (!cgroup->owner)
+			cgroup_resolve(table, cgroup, NULL);
+	}
+}
+
+static void sums_add(struct usage_sums *sum, const struct usage_sums *more)
+{
+	sum->cpu.run_ns += more->cpu.run_ns;
+	sum->cpu.involuntary += more->cpu.involuntary;
+	sum->cpu.migrations += more->cpu.migrations;
+	sum->cpu.wait.sum_ns += more->cpu.wait.sum_ns;
+	for (size_t i = 0; i < USAGE_LATENCY_BUCKETS; i++)
+		sum->cpu.wait.counts[i] += more->cpu.wait.counts[i];
+}
+
+/* Adds a cgroup to its owner; true when it is gone for good, and was handed over. */
+static bool settle(struct hash_node *node, void *ctx)
+{
+	struct usage_cgroup *cgroup = hash_entry(node, struct usage_cgroup, node);
+	struct usage_table *table = ctx;
+
+	if (!cgroup->owner)
+		return false;
+	sums_add(&cgroup->owner->now, &cgroup->sums);
+	if (cgroup->path && cgroup_tree_has(table->mount, cgroup->path, cgroup->id))
+		return false;
+	if (!cgroup->gone_ns)
+		cgroup->gone_ns = table->now_ns;
+	if (table->now_ns - cgroup->gone_ns < NS_PER_SECOND)
+		return false;
+	sums_add(&cgroup->owner->retired, &cgroup->sums);
+	cgroup->owner->gone_ns = table->now_ns;
+	cgroup->owner->cgroups--;
+	table->config.source.forget(table->config.source.ctx, cgroup->id);
+	cgroup_free(cgroup);
+	return true;
+}
+
+static bool owner_is_past(struct hash_node *node, void *ctx)
+{
+	struct usage_owner *owner = hash_entry(node, struct usage_owner, node);
+	const struct usage_table *table = ctx;
+
+	if (owner->cgroups || table->now_ns - owner->gone_ns < table->config.keep_gone_ns)
+		return false;
+	free(owner->path);
+	free(owner);
+	return true;
+}
+
+void usage_table_refresh(struct usage_table *table, uint64_t now_ns)
+{
+	struct hash_node *node = NULL;
+
+	table->now_ns = now_ns;
+	/* A read that fails leaves the figures of the last one. */
+	(void)table->config.source.each_cpu(table->config.source.ctx, on_cpu, table);
+	resolve_all(table);
+	while ((node = hash_table_next(&table->owners, node))) {
+		struct usage_owner *owner = hash_entry(node, struct usage_owner, node);
+
+		owner->now = owner->retired;
+	}
+	(void)hash_table_remove_if(&table->cgroups, settle, table);
+	(void)hash_table_remove_if(&table->owners, owner_is_past, table);
+}
+
+int usage_table_new(const struct usage_table_config *config, struct usage_table **ret_table)
+{
+	struct usage_table *table = calloc(1, sizeof(*table));
+	int error = table ? cgroup_tree_find(config->mounts, config->controller, table->mount, sizeof(table->mount)) :
+			    -ENOMEM;
+
+	if (error) {
+		free(table);
+		return error;
+	}
+	table->config = *config;
+	hash_table_init(&table->cgroups, config->limit);
+	hash_table_init(&table->owners, config->limit);
+	*ret_table = table;
+	return 0;
+}
+
+static bool drop_cgroup(struct hash_node *node, void *ctx)
+{
+	(void)ctx;
+	cgroup_free(hash_entry(node, struct usage_cgroup, node));
+	return true;
+}
+
+static bool drop_owner(struct hash_node *node, void *ctx)
+{
+	struct usage_owner *owner = hash_entry(node, struct usage_owner, node);
+
+	(void)ctx;
+	free(owner->path);
+	free(owner);
+	return true;
+}
+
+void usage_table_free(struct usage_table *table)
+{
+	if (!table)
+		return;
+	(void)hash_table_remove_if(&table->cgroups, drop_cgroup, NULL);
+	(void)hash_table_remove_if(&table->owners, drop_owner, NULL);
+	hash_table_done(&table->cgroups);
+	hash_table_done(&table->owners);
+	free(table);
+}

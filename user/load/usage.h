@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The usage programs as the agent sees them: what each cgroup took of the host, counted in the kernel. An object of its
+ * own beside capture: a host may allow the one and not the other. The reader asks for all of it when it is scraped.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "load/capture.h"
+#include "model/usage.h"
+
+struct usage;
+
+/* Loads and attaches what `config` leaves on. Cgroups have ids of one hierarchy: the v2 tree, or the v1 controller that
+ * usage_controller names. */
+MUST_CHECK int usage_new(const struct config *config, struct usage **ret_usage, struct capture_error *ret_error);
+/* Detaches and unloads. Takes NULL. */
+void usage_free(struct usage *usage);
+
+/* "cpu", or "" for the v2 tree. */
+const char *usage_controller(const struct usage *usage);
+
+/* Every cgroup that has had a thread and was not forgotten; a callback may forget the one at hand. */
+MUST_CHECK int usage_each_cpu(struct usage *usage,
+			      void (*visit)(void *ctx, uint64_t cgroup, const struct usage_cpu *cpu), void *ctx);
+/* The cgroup is gone and its figures are kept elsewhere. */
+void usage_forget(struct usage *usage, uint64_t cgroup);
+/* Looks for threads that the hooks missed. */
+void usage_repair(struct usage *usage);
+
+#define USAGE_LOSSES_MAX 8
+
+struct usage_losses {
+	struct capture_counter lost[USAGE_LOSSES_MAX];
+	size_t count;
+};
+
+MUST_CHECK int usage_read_losses(struct usage *usage, struct usage_losses *ret_losses);
+void usage_each_map(struct usage *usage, void (*visit)(void *ctx, const struct capture_map *map), void *ctx);
+void usage_each_program(struct usage *usage, void (*visit)(void *ctx, const struct capture_program *program),
+			void *ctx);

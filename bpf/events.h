@@ -19,6 +19,8 @@ enum event_type {
 	EVENT_FORK,
 	EVENT_EXIT,
 	EVENT_SIGHT, /* an exec_event of a process that runs already */
+	EVENT_PLAIN,
+	EVENT_PLAIN_END,
 };
 
 /* Values equal enum direction of model/connection.h. */
@@ -126,15 +128,76 @@ struct process_event {
 };
 _Static_assert(sizeof(struct process_event) == 24, "process_event");
 
+#define TLS_TAIL_BYTES 16
+
+/* What a TLS session does its socket's I/O through, as far as the kernel side can tell. */
+enum tls_channel {
+	TLS_CHANNEL_OTHER,      /* the program's own functions: docs/TLS.md says how these are joined */
+	TLS_CHANNEL_DESCRIPTOR, /* a descriptor */
+	TLS_CHANNEL_MEMORY,     /* memory, which the program fills and empties; `tail` is set where that is known */
+};
+
+/* Plaintext that a TLS library's call took or gave, or a part of it; captured_length bytes follow. Positions count the
+ * session's plaintext from 0. Ids of sessions are never those of connections: bit 63 is set. */
+struct plain_event {
+	struct event_header header;
+	__u64 tls_id;
+	__u64 conn_id;    /* of the connection whose descriptor the session uses; 0: not known */
+	__u64 session;    /* the library's object: key of the session in the kernel's map */
+	__u64 entered_ns; /* the call began */
+	__u64 time_ns;    /* and returned */
+	__u32 tgid;
+	__u32 tid;
+	__u32 position;
+	__u32 peer_position;
+	__u32 full_length;
+	__u32 captured_offset;
+	__u32 captured_length;
+	__u32 call_length; /* of the whole call */
+	__u8 direction;
+	__u8 channel;
+	__u8 nested; /* inside of another session's call, or not known: says nothing about the thread's system calls */
+	__u8 has_tail;
+	__u32 reserved;
+	__u8 tail[TLS_TAIL_BYTES]; /* the last ciphertext that the call made */
+};
+_Static_assert(sizeof(struct plain_event) == 104, "plain_event");
+
+/* A session's object is freed or begins anew. */
+struct plain_end_event {
+	struct event_header header;
+	__u64 tls_id;
+	__u64 time_ns;
+};
+_Static_assert(sizeof(struct plain_end_event) == 24, "plain_end_event");
+
+/* A TLS session, by its object in a process. */
+struct tls_session_key {
+	__u64 session;
+	__u32 tgid;
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct tls_session_key) == 16, "tls_session_key");
+
+struct tls_session_value {
+	__u64 tls_id;
+	__u64 conn_id;
+	__u64 silent[2];
+	__u32 position[2];
+};
+_Static_assert(sizeof(struct tls_session_value) == 40, "tls_session_value");
+
 /* Kernel-side counters, one per-CPU array. Losses first: their texts are in load/counters.c. */
 enum counter {
-	LOST_RING_FULL,        /* no room in the ring: a segment, open or end did not get out */
-	LOST_CONNECTIONS_FULL, /* no room in the connection map: the connection is not observed */
-	LOST_PROCESSES_FULL,   /* no room in the process map: the process's verdict is computed at every call */
-	LOST_READ_USER,        /* the call's buffer could not be read: its bytes are told by length only */
-	LOST_COMPAT_SYSCALL,   /* a 32-bit system call: its arguments are not understood */
-	LOST_IN_FLIGHT,        /* kprobe backend: the entry of a call was not remembered */
-	LOST_RETURN,           /* kprobe backend: a call's return was not seen: too many were in flight (maxactive) */
+	LOST_RING_FULL,         /* no room in the ring: a segment, open or end did not get out */
+	LOST_CONNECTIONS_FULL,  /* no room in the connection map: the connection is not observed */
+	LOST_PROCESSES_FULL,    /* no room in the process map: the process's verdict is computed at every call */
+	LOST_READ_USER,         /* the call's buffer could not be read: its bytes are told by length only */
+	LOST_COMPAT_SYSCALL,    /* a 32-bit system call: its arguments are not understood */
+	LOST_IN_FLIGHT,         /* kprobe backend: the entry of a call was not remembered */
+	LOST_RETURN,            /* kprobe backend: a call's return was not seen: too many were in flight (maxactive) */
+	LOST_TLS_CALL,          /* a TLS library's call returned and its beginning was not remembered */
+	LOST_TLS_SESSIONS_FULL, /* no room for a TLS session */
 	LOST_COUNT,
 	COUNT_SEGMENTS = LOST_COUNT, /* put into the ring */
 	COUNT_CAPTURED_BYTES,        /* payload bytes among them */

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "capture.h"
+#include "descriptor.h"
 
 #define MMSG_MAX 16     /* messages of one recvmmsg or sendmmsg that are copied */
 #define MMSG_SUM_MAX 64 /* and whose length is counted */
@@ -39,25 +40,6 @@ static __always_inline bool call_is_compat(struct task_struct *task)
 #else
 #error "sonde supports x86-64 and arm64"
 #endif
-
-/* The socket behind a descriptor of the current process; NULL when it is something else. */
-static __always_inline struct sock *sock_of_descriptor(struct task_struct *task, __u32 descriptor, __u64 *ret_inode)
-{
-	struct fdtable *table = kernel_read(kernel_read(task, files), fdt);
-	struct file **files = kernel_read(table, fd);
-	struct file *file = NULL;
-	struct inode *inode;
-
-	if (descriptor >= kernel_read(table, max_fds))
-		return NULL;
-	if (bpf_probe_read_kernel(&file, sizeof(file), files + descriptor) || !file)
-		return NULL;
-	inode = kernel_read(file, f_inode);
-	if ((kernel_read(inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
-	*ret_inode = kernel_read(inode, i_ino);
-	return kernel_read((struct socket *)kernel_read(file, private_data), sk);
-}
 
 static __always_inline bool call_connects(__u8 kind)
 {

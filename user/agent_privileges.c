@@ -9,8 +9,13 @@
 
 #include "agent_internal.h"
 
-/* BPF and PERFMON: maps and test runs. SYS_PTRACE and DAC_READ_SEARCH: other users' /proc/PID. */
-static const int kept[] = { CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH };
+#ifndef CAP_CHECKPOINT_RESTORE
+#define CAP_CHECKPOINT_RESTORE 40 /* since 5.9 */
+#endif
+
+/* BPF and PERFMON: maps, test runs and uprobes. SYS_PTRACE and DAC_READ_SEARCH: other users' /proc/PID.
+ * CHECKPOINT_RESTORE: /proc/PID/map_files, which alone names a library that was replaced while it is in use. */
+static const int kept[] = { CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE };
 
 int agent_drop_privileges(void)
 {

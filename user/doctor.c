@@ -10,7 +10,7 @@
 #include <sys/utsname.h>
 
 #include "base/file.h"
-#include "load/capture.h"
+#include "load/tls.h"
 #include "load/usage.h"
 
 static const enum config_backend backends[] = { BACKEND_FENTRY, BACKEND_KPROBE, BACKEND_TRACEPOINT };
@@ -68,6 +68,17 @@ static void tell_usage(const struct config *config)
 	usage_free(usage);
 }
 
+static void tell_tls(const struct config *config)
+{
+	struct capture_error error;
+
+	if (tls_hooks_try(config, &error))
+		tell("no", "tls", error.text);
+	else
+		tell("ok", "tls",
+		     "OpenSSL in shared libraries and executables with symbols; docs/TLS.md lists the rest");
+}
+
 int doctor_run(const struct config *config)
 {
 	struct utsname kernel;
@@ -84,7 +95,7 @@ int doctor_run(const struct config *config)
 	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
 		any |= tell_backend(config, backends[i]);
 	tell_usage(config);
-	tell("no", "tls", "encrypted connections are counted, not read");
+	tell_tls(config);
 	printf("%s\n", any ? "sonde can observe this host." : "sonde cannot observe this host.");
 	return any ? 0 : 1;
 }

@@ -147,6 +147,7 @@ static const char *const away_from_defaults[] = {
 	"--capture.max-connections=77",
 	"--capture.max-call-bytes=1025",
 	"--no-capture.unix",
+	"--no-capture.tls",
 	"--capture.program-stats",
 	"--no-usage.scheduler",
 	"--http.route=/a/{id}",

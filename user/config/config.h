@@ -76,6 +76,7 @@ struct config {
 	uint64_t capture_max_connections; /* 65,536 */
 	uint64_t capture_max_call_bytes;  /* captured of one call at most: 128 KiB */
 	bool capture_unix;                /* true */
+	bool capture_tls;                 /* true */
 	bool capture_program_stats;       /* false: time spent in each BPF program */
 	bool usage_scheduler;             /* true: run-queue latency and the like, for each container */
 	struct string_list http_routes;   /* templates */

@@ -175,6 +175,13 @@ const struct config_option config_options[] = {
 		.help = "Observe unix stream sockets, not only TCP.",
 	},
 	{
+		.name = "capture.tls",
+		.kind = OPTION_BOOL,
+		FIELD(capture_tls),
+		.fallback = "true",
+		.help = "Hook TLS libraries and read what they encrypt; else encrypted connections are counted only.",
+	},
+	{
 		.name = "capture.program-stats",
 		.kind = OPTION_BOOL,
 		FIELD(capture_program_stats),

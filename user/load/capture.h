@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "model/connection.h"
+#include "model/plain.h"
 #include "model/process.h"
 #include "model/segment.h"
 
@@ -23,6 +24,8 @@ struct capture_sink {
 	void (*open)(void *ctx, const struct connection_open *open);
 	void (*segment)(void *ctx, const struct segment *segment);
 	void (*end)(void *ctx, const struct connection_end *end);
+	void (*plain)(void *ctx, const struct plain_segment *plain);
+	void (*plain_end)(void *ctx, const struct plain_end *end);
 	void (*exec)(void *ctx, const struct process_exec *exec);
 	/* A process that ran before the agent moves its first bytes. */
 	void (*sight)(void *ctx, const struct process_exec *exec);

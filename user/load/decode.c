@@ -143,6 +143,58 @@ static int decode_process(const uint8_t *record, size_t length, const struct cap
 	return 0;
 }
 
+_Static_assert((int)TLS_CHANNEL_OTHER == (int)PLAIN_CHANNEL_OTHER &&
+		       (int)TLS_CHANNEL_DESCRIPTOR == (int)PLAIN_CHANNEL_DESCRIPTOR &&
+		       (int)TLS_CHANNEL_MEMORY == (int)PLAIN_CHANNEL_MEMORY && TLS_TAIL_BYTES == PLAIN_TAIL_BYTES,
+	       "channels");
+
+static int decode_plain(const uint8_t *record, size_t length, const struct capture_sink *sink)
+{
+	const struct plain_event *event = (const void *)record;
+	struct plain_segment plain;
+
+	if (length < sizeof(*event) || event->captured_length > length - sizeof(*event) ||
+	    event->direction > FLOW_SEND || event->channel > TLS_CHANNEL_MEMORY)
+		return -EBADMSG;
+	if (event->captured_offset > event->full_length ||
+	    event->captured_length > event->full_length - event->captured_offset)
+		return -EBADMSG;
+	plain = (struct plain_segment){
+		.segment = {
+			.conn_id = event->tls_id,
+			.time_ns = event->time_ns,
+			.tgid = event->tgid,
+			.tid = event->tid,
+			.direction = event->direction,
+			.position = event->position,
+			.peer_position = event->peer_position,
+			.length = event->full_length,
+			.captured_offset = event->captured_offset,
+			.captured_length = event->captured_length,
+			.data = record + sizeof(*event),
+		},
+		.conn_id = event->conn_id,
+		.session = event->session,
+		.entered_ns = event->entered_ns,
+		.call_length = event->call_length,
+		.channel = (enum plain_channel)event->channel,
+		.nested = event->nested,
+		.tail = event->has_tail ? event->tail : NULL,
+	};
+	sink->plain(sink->ctx, &plain);
+	return 0;
+}
+
+static int decode_plain_end(const uint8_t *record, size_t length, const struct capture_sink *sink)
+{
+	const struct plain_end_event *event = (const void *)record;
+
+	if (length < sizeof(*event))
+		return -EBADMSG;
+	sink->plain_end(sink->ctx, &(struct plain_end){ .tls_id = event->tls_id, .time_ns = event->time_ns });
+	return 0;
+}
+
 int decode_event(const uint8_t *record, size_t length, const struct capture_sink *sink)
 {
 	const struct event_header *header = (const void *)record;
@@ -159,6 +211,10 @@ int decode_event(const uint8_t *record, size_t length, const struct capture_sink
 	case EVENT_EXEC:
 	case EVENT_SIGHT:
 		return decode_exec(record, header->length, sink);
+	case EVENT_PLAIN:
+		return decode_plain(record, header->length, sink);
+	case EVENT_PLAIN_END:
+		return decode_plain_end(record, header->length, sink);
 	case EVENT_FORK:
 	case EVENT_EXIT:
 		return decode_process(record, header->length, sink);

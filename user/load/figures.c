@@ -17,6 +17,8 @@ static const char *const lost_texts[LOST_COUNT] = {
 	[LOST_COMPAT_SYSCALL] = "compat_syscall",
 	[LOST_IN_FLIGHT] = "in_flight_full",
 	[LOST_RETURN] = "return_missed",
+	[LOST_TLS_CALL] = "tls_call",
+	[LOST_TLS_SESSIONS_FULL] = "tls_sessions_full",
 };
 _Static_assert(LOST_COUNT < CAPTURE_LOSSES_MAX, "one more for programs that did not run");
 
@@ -122,13 +124,33 @@ void figures_each_program(struct bpf_object *object, void (*visit)(void *ctx, co
 	}
 }
 
+struct visit_unshared {
+	struct capture *capture;
+	void (*visit)(void *ctx, const struct capture_map *map);
+	void *ctx;
+};
+
+static void visit_unshared(void *ctx, const struct capture_map *map)
+{
+	const struct visit_unshared *to = ctx;
+
+	if (!bpf_object__find_map_by_name(to->capture->bpf->obj, map->name))
+		to->visit(to->ctx, map);
+}
+
 void capture_each_map(struct capture *capture, void (*visit)(void *ctx, const struct capture_map *map), void *ctx)
 {
+	struct visit_unshared unshared = { capture, visit, ctx };
+
 	figures_each_map(capture->bpf->obj, visit, ctx);
+	if (capture->companion)
+		figures_each_map(capture->companion, visit_unshared, &unshared);
 }
 
 void capture_each_program(struct capture *capture, void (*visit)(void *ctx, const struct capture_program *program),
 			  void *ctx)
 {
 	figures_each_program(capture->bpf->obj, visit, ctx);
+	if (capture->companion)
+		figures_each_program(capture->companion, visit, ctx);
 }

@@ -30,6 +30,7 @@ struct known_socket {
 
 struct capture {
 	struct capture_bpf *bpf;
+	struct bpf_object *companion; /* tls.c: programs beside, which share some of the maps; NULL */
 	struct bpf_link *links[LINKS_MAX];
 	size_t link_count;
 	struct bpf_link *blocked_link; /* blocked.c; NULL when not needed, or no longer */

@@ -5,6 +5,7 @@
  */
 #include "model/exchange.h"
 #include "model/losses.h"
+#include "model/plain.h"
 
 #define TEXT(texts, index, otherwise) \
 	((size_t)(index) < sizeof(texts) / sizeof((texts)[0]) ? (texts)[index] : (otherwise))
@@ -70,4 +71,14 @@ const char *unparsed_reason_text(enum unparsed_reason reason)
 	};
 
 	return TEXT(texts, reason, "_OTHER");
+}
+
+const char *tls_version_text(enum tls_version version)
+{
+	static const char *const texts[TLS_VERSION_COUNT] = {
+		[TLS_NONE] = "",   [TLS_UNKNOWN] = "", [TLS_1_0] = "1.0",
+		[TLS_1_1] = "1.1", [TLS_1_2] = "1.2",  [TLS_1_3] = "1.3",
+	};
+
+	return TEXT(texts, version, "");
 }

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loads the TLS programs into the company of the capture: they share its ring, its connections, its processes and its
+ * counters, and are configured as it is. Carries requests for sessions to the kernel side.
+ */
+#include "load/tls.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "load/tls_internal.h"
+
+/* Each hook holds a descriptor. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	/* With fewer, fewer files are hooked, and counted as refused. */
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void configure(struct tls_bpf *bpf, const struct capture_bpf *capture)
+{
+	bpf->rodata->agent_tgid = capture->rodata->agent_tgid;
+	bpf->rodata->verdict_required = capture->rodata->verdict_required;
+	bpf->rodata->selected_cgroup_count = capture->rodata->selected_cgroup_count;
+	memcpy((void *)(uintptr_t)bpf->rodata->selected_cgroups, (const void *)capture->rodata->selected_cgroups,
+	       sizeof(bpf->rodata->selected_cgroups));
+	bpf->rodata->call_bytes_max = capture->rodata->call_bytes_max;
+	bpf->rodata->ring_wakeup_bytes = capture->rodata->ring_wakeup_bytes;
+	bpf->rodata->ring_scarce_bytes = capture->rodata->ring_scarce_bytes;
+	bpf->rodata->have_rdonly_cast = capture->rodata->have_rdonly_cast;
+}
+
+static int share_maps(struct tls_bpf *bpf, const struct capture_bpf *capture)
+{
+	struct {
+		struct bpf_map *mine;
+		struct bpf_map *theirs;
+	} shared[] = {
+		{ bpf->maps.events, capture->maps.events },
+		{ bpf->maps.connections, capture->maps.connections },
+		{ bpf->maps.processes, capture->maps.processes },
+		{ bpf->maps.counters, capture->maps.counters },
+	};
+	struct bpf_map *unused[] = { bpf->maps.requests, bpf->maps.ports, bpf->maps.scratches, bpf->maps.unix_born,
+				     bpf->maps.blocked_calls };
+	int error = 0;
+
+	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]) && !error; i++)
+		error = bpf_map__reuse_fd(shared[i].mine, bpf_map__fd(shared[i].theirs));
+	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]) && !error; i++)
+		error = bpf_map__set_autocreate(unused[i], false);
+	return error;
+}
+
+static int load(struct tls_hooks *hooks, const struct config *config)
+{
+	uint32_t sessions = (uint32_t)config->capture_max_connections;
+	int error = share_maps(hooks->bpf, hooks->capture->bpf);
+
+	configure(hooks->bpf, hooks->capture->bpf);
+	if (!error)
+		error = bpf_map__set_max_entries(hooks->bpf->maps.tls_sessions, sessions);
+	if (!error)
+		error = bpf_map__set_max_entries(hooks->bpf->maps.tls_requests, sessions);
+	return error ? error : tls_bpf__load(hooks->bpf);
+}
+
+int tls_hooks_new(struct capture *capture, const struct config *config, struct tls_hooks **ret_hooks,
+		  struct capture_error *ret_error)
+{
+	struct tls_hooks *hooks = calloc(1, sizeof(*hooks));
+	int error = -ENOMEM;
+
+	if (hooks) {
+		hooks->capture = capture;
+		hooks->procfs = config->path_procfs;
+		hash_table_init(&hooks->files, TLS_FILES_MAX);
+		hooks->bpf = tls_bpf__open();
+		error = hooks->bpf ? load(hooks, config) : -errno;
+	}
+	if (error) {
+		capture_error_set(ret_error, "TLS libraries: the kernel refuses the programs: %s", strerror(-error));
+		tls_hooks_free(hooks);
+		return error;
+	}
+	raise_file_limit();
+	capture->companion = hooks->bpf->obj;
+	*ret_hooks = hooks;
+	return 0;
+}
+
+int tls_hooks_try(const struct config *config, struct capture_error *ret_error)
+{
+	/* The sink is never called: nothing is drained. */
+	struct capture_sink sink = { 0 };
+	struct capture_report report;
+	struct capture *capture = NULL;
+	struct tls_hooks *hooks = NULL;
+	int error = capture_new(config, &sink, &capture, &report);
+
+	if (error)
+		capture_error_set(ret_error, "no backend works");
+	else
+		error = tls_hooks_new(capture, config, &hooks, ret_error);
+	tls_hooks_free(hooks);
+	capture_free(capture);
+	return error;
+}
+
+void tls_hooks_free(struct tls_hooks *hooks)
+{
+	if (!hooks)
+		return;
+	tls_files_free(hooks);
+	hooks->capture->companion = NULL;
+	tls_bpf__destroy(hooks->bpf);
+	free(hooks);
+}
+
+uint64_t tls_hooks_attached_ns(const struct tls_hooks *hooks)
+{
+	return hooks->attached_ns;
+}
+
+void tls_hooks_figures(const struct tls_hooks *hooks, struct tls_figures *ret_figures)
+{
+	*ret_figures = hooks->figures;
+}
+
+/* --- requests of stream */
+
+static struct request_value request_of(struct tls_hooks *hooks, uint64_t tls_id)
+{
+	struct request_value value;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(hooks->bpf->maps.tls_requests), &tls_id, &value))
+		value = (struct request_value){ .conn_id = tls_id };
+	return value;
+}
+
+/* A hint that is not taken costs copying, nothing else. */
+static void request_put(struct tls_hooks *hooks, uint64_t tls_id, const struct request_value *value)
+{
+	(void)bpf_map_update_elem(bpf_map__fd(hooks->bpf->maps.tls_requests), &tls_id, value, BPF_ANY);
+}
+
+static void control_skip(void *ctx, uint64_t tls_id, enum direction direction, uint32_t position)
+{
+	struct request_value value = request_of(ctx, tls_id);
+
+	value.skip[direction] = 1;
+	value.skip_until[direction] = position;
+	request_put(ctx, tls_id, &value);
+}
+
+static void control_mute(void *ctx, uint64_t tls_id)
+{
+	struct request_value value = request_of(ctx, tls_id);
+
+	value.mute = 1;
+	request_put(ctx, tls_id, &value);
+}
+
+struct capture_control tls_hooks_control(struct tls_hooks *hooks)
+{
+	return (struct capture_control){ .ctx = hooks, .skip_until = control_skip, .mute = control_mute };
+}

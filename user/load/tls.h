@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hooks on TLS libraries: found in the files that processes map, attached per file, once, for whoever maps it. What the
+ * hooks see comes out of the capture's ring.
+ */
+#pragma once
+
+#include "load/capture.h"
+
+struct tls_hooks;
+
+/* Loads the programs beside those of `capture`, which must outlive the hooks. */
+MUST_CHECK int tls_hooks_new(struct capture *capture, const struct config *config, struct tls_hooks **ret_hooks,
+			     struct capture_error *ret_error);
+/* For doctor: loads the programs and lets them go again. */
+MUST_CHECK int tls_hooks_try(const struct config *config, struct capture_error *ret_error);
+/* Detaches everything. Takes NULL. */
+void tls_hooks_free(struct tls_hooks *hooks);
+
+/* Attaches to the libraries in the usual folders, so that processes which live for milliseconds are seen, and to what
+ * the running processes map. */
+void tls_hooks_scan(struct tls_hooks *hooks);
+/* The process has executed a file or mapped a library: looks now, and again soon in case it has not finished mapping.
+ */
+void tls_hooks_look(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns);
+/* Call it with every drain. */
+void tls_hooks_tick(struct tls_hooks *hooks, uint64_t now_ns);
+/* The process is gone: so are its sessions. */
+void tls_hooks_exited(struct tls_hooks *hooks, uint32_t tgid);
+
+/* CLOCK_MONOTONIC of the last time that hooks were attached: what was open before may have said more than was seen. */
+uint64_t tls_hooks_attached_ns(const struct tls_hooks *hooks);
+/* Requests of stream for sessions; `hooks` is the ctx. */
+struct capture_control tls_hooks_control(struct tls_hooks *hooks);
+
+struct tls_figures {
+	uint64_t files;   /* that hooks are on */
+	uint64_t hooks;   /* on them */
+	uint64_t refused; /* files with a library's functions that could not be hooked */
+	uint64_t no_room; /* files not looked at: too many are known */
+};
+
+void tls_hooks_figures(const struct tls_hooks *hooks, struct tls_figures *ret_figures);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of load/tls*.c share. For load/ only.
+ */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "load/internal.h"
+#include "load/tls.h"
+
+#include "bpf/tls.skel.h"
+
+#define TLS_LINKS_MAX 16 /* hooks on one file */
+#define TLS_FILES_MAX 4096
+#define TLS_LOOKS_MAX 1024
+
+/* A file that was looked into, by what does not change while it is mapped. */
+struct tls_file {
+	struct hash_node node;
+	uint64_t device;
+	uint64_t inode;
+	int64_t changed_s; /* inode numbers are reused */
+	struct bpf_link *links[TLS_LINKS_MAX];
+	size_t link_count; /* 0: nothing to hook */
+};
+
+/* A process to be looked at again. */
+struct tls_look {
+	uint32_t tgid;
+	uint32_t round;
+	uint64_t due_ns;
+};
+
+struct tls_hooks {
+	struct capture *capture;
+	struct tls_bpf *bpf;
+	const char *procfs;
+	struct hash_table files; /* of tls_file */
+	struct tls_look looks[TLS_LOOKS_MAX];
+	size_t look_count;
+	uint64_t attached_ns;
+	struct tls_figures figures;
+};
+
+/* tls_files.c: looks into an open file unless it is known, and attaches. */
+void tls_files_offer(struct tls_hooks *hooks, int fd);
+void tls_files_free(struct tls_hooks *hooks);
+/* Known by name to hold a library. */
+bool tls_files_name_fits(const char *path);
+/* tls_attach.c: 0 when the file has nothing to hook. */
+void tls_attach(struct tls_hooks *hooks, struct tls_file *file, int fd);

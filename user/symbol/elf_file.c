@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libelf maps the file; only the pages of headers and symbol tables are touched.
+ */
+#include "symbol/elf_file.h"
+
+#include <errno.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* A symbol's address in memory is not its place in the file: the segment that holds it tells the difference. */
+static uint64_t file_offset(Elf *elf, uint64_t address)
+{
+	size_t count = 0;
+
+	if (elf_getphdrnum(elf, &count))
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		GElf_Phdr header;
+
+		if (!gelf_getphdr(elf, (int)i, &header) || header.p_type != PT_LOAD)
+			continue;
+		if (address >= header.p_vaddr && address - header.p_vaddr < header.p_filesz)
+			return address - header.p_vaddr + header.p_offset;
+	}
+	return 0;
+}
+
+static void match(Elf *elf, const GElf_Sym *found, const char *name, struct symbol *symbols, size_t count)
+{
+	if (GELF_ST_TYPE(found->st_info) != STT_FUNC || found->st_shndx == SHN_UNDEF || !name)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (!symbols[i].offset && !strcmp(symbols[i].name, name))
+			symbols[i].offset = file_offset(elf, found->st_value);
+}
+
+static void search_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, struct symbol *symbols, size_t count)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t entries = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+
+	for (size_t i = 0; data && i < entries; i++) {
+		GElf_Sym found;
+
+		if (gelf_getsym(data, (int)i, &found))
+			match(elf, &found, elf_strptr(elf, header->sh_link, found.st_name), symbols, count);
+	}
+}
+
+static bool all_found(const struct symbol *symbols, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!symbols[i].offset)
+			return false;
+	return true;
+}
+
+static void search(Elf *elf, uint32_t type, struct symbol *symbols, size_t count)
+{
+	Elf_Scn *section = NULL;
+
+	while ((section = elf_nextscn(elf, section))) {
+		GElf_Shdr header;
+
+		if (gelf_getshdr(section, &header) && header.sh_type == type)
+			search_table(elf, section, &header, symbols, count);
+	}
+}
+
+int elf_find_symbols(int fd, struct symbol *symbols, size_t count)
+{
+	Elf *elf;
+
+	if (elf_version(EV_CURRENT) == EV_NONE)
+		return -ENOTSUP;
+	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (!elf || elf_kind(elf) != ELF_K_ELF) {
+		elf_end(elf);
+		return -ENOEXEC;
+	}
+	search(elf, SHT_DYNSYM, symbols, count);
+	if (!all_found(symbols, count))
+		search(elf, SHT_SYMTAB, symbols, count);
+	elf_end(elf);
+	return 0;
+}

@@ -34,6 +34,7 @@ struct connection_open {
 	struct endpoint local;
 	struct endpoint remote;
 	enum connection_role role;
+	uint8_t tls;     /* enum tls_version of model/plain.h: these are the plaintext's bytes, or TLS_NONE */
 	bool from_start; /* no byte had crossed before position[]: the first bytes seen are the connection's first */
 	uint32_t tgid;   /* the process that moved the first byte seen; initial pid namespace */
 	uint32_t position[2]; /* by direction: the stream position of the next byte not yet seen */

@@ -96,6 +96,7 @@ struct exchange {
 	enum protocol protocol;
 	enum side side;
 	enum exchange_error error;
+	uint8_t tls; /* enum tls_version of model/plain.h */
 	uint64_t conn_id;
 	uint32_t tgid; /* who moved the first byte of the request */
 	uint32_t tid;

@@ -85,6 +85,7 @@ struct connection {
 	uint8_t reason; /* PHASE_UNPARSED: enum unparsed_reason */
 	uint8_t close_reason;
 	uint8_t heard_direction;
+	uint8_t tls;     /* enum tls_version: a session's plaintext */
 	bool from_start; /* the first bytes seen are the first there were */
 	bool closing;    /* END_CLOSED came, something is still awaited */
 	bool pending;    /* in the table's list of those that wait for time to pass */
@@ -94,6 +95,7 @@ struct connection {
 	/* By direction. PHASE_DETECT: passed over. PHASE_PARSED: of a dead lane. PHASE_UNPARSED: since the last report.
 	 */
 	uint64_t bytes[2];
+	uint64_t opened_ns;
 	uint64_t unparsed_ns;
 	uint64_t close_ns;
 	uint64_t heard_ns; /* time of the last segment: the chunks of one call share it */
@@ -165,6 +167,7 @@ enum stall search_offer(struct stream_table *table, struct connection *conn, str
 void search_pass_over(struct stream_table *table, struct lane *lane, struct segment *view);
 
 /* feed.c */
+void connection_endpoints(const struct connection *conn, struct endpoint *ret_local, struct endpoint *ret_remote);
 void feed_init(struct stream_table *table);
 /* The short way: a segment that begins at lane->next of a lane without detour. */
 void feed_in_order(struct stream_table *table, struct connection *conn, const struct segment *segment);

@@ -30,17 +30,24 @@ static void lengthen(struct endpoint *endpoint, const struct short_endpoint *fro
 		memcpy(endpoint->path, path, strnlen(path, sizeof(endpoint->path) - 1) + 1);
 }
 
+void connection_endpoints(const struct connection *conn, struct endpoint *ret_local, struct endpoint *ret_remote)
+{
+	const char *paths = conn->paths;
+
+	lengthen(ret_local, &conn->endpoints[0], paths);
+	lengthen(ret_remote, &conn->endpoints[1], paths ? paths + strlen(paths) + 1 : NULL);
+}
+
 static void sink_exchange(void *ctx, struct exchange *exchange)
 {
 	struct stream_table *table = ctx;
 	const struct connection *conn = table->feeding;
-	const char *paths = conn->paths;
 
-	lengthen(&table->scratch[0], &conn->endpoints[0], paths);
-	lengthen(&table->scratch[1], &conn->endpoints[1], paths ? paths + strlen(paths) + 1 : NULL);
+	connection_endpoints(conn, &table->scratch[0], &table->scratch[1]);
 	exchange->conn_id = conn->conn_id;
 	exchange->protocol = conn->ops->protocol;
 	exchange->side = conn->side;
+	exchange->tls = conn->tls;
 	exchange->local = &table->scratch[0];
 	exchange->remote = &table->scratch[1];
 	table->callbacks.exchange(table->callbacks.ctx, exchange);

@@ -98,6 +98,8 @@ static int add_connection(struct stream_table *table, const struct connection_op
 	conn->conn_id = open->conn_id;
 	conn->tgid = open->tgid;
 	conn->from_start = open->from_start || open->role != ROLE_UNKNOWN;
+	conn->tls = open->tls;
+	conn->opened_ns = open->time_ns;
 	conn->heard_ns = open->time_ns;
 	conn->heard_direction = HEARD_NOTHING;
 	conn->endpoints[0] = shorten(&open->local);
@@ -223,6 +225,19 @@ void stream_tick(struct stream_table *table, uint64_t now_ns)
 bool stream_table_waiting(const struct stream_table *table)
 {
 	return table->pending;
+}
+
+bool stream_describe(struct stream_table *table, uint64_t conn_id, struct connection_open *ret_open)
+{
+	const struct connection *conn = find(table, conn_id);
+
+	if (!conn)
+		return false;
+	*ret_open = (struct connection_open){
+		.conn_id = conn_id, .time_ns = conn->opened_ns, .from_start = conn->from_start, .tgid = conn->tgid
+	};
+	connection_endpoints(conn, &ret_open->local, &ret_open->remote);
+	return true;
 }
 
 const struct stream_losses *stream_table_losses(const struct stream_table *table)

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A session in stream's eyes: a connection with the endpoints of the one that carries it. Plaintext waits until that
+ * one is known; what waited too long is opened without a peer, because an empty peer is true and a guessed one may not
+ * be. A session ends with its connection, a moment later: the library may still give what it had buffered.
+ */
+#include <string.h>
+
+#include "stream/tls_table.h"
+
+#define LINGER_NS 50000000ULL   /* between the connection's end and the session's */
+#define ORPHAN_NS 2000000000ULL /* an object that is freed, on a connection that stays */
+
+void tls_session_wait(struct tls_table *table, struct tls_session *session)
+{
+	if (session->waiting)
+		return;
+	session->waiting = true;
+	session->next_waiting = table->waiting;
+	table->waiting = session;
+}
+
+static void drop_held(struct tls_table *table, struct tls_session *session)
+{
+	while (session->head) {
+		struct held_plain *held = session->head;
+
+		session->head = held->next;
+		free(held);
+	}
+	table->held_bytes -= session->held_bytes;
+	session->held_bytes = 0;
+	session->tail = NULL;
+}
+
+static void hand_on(struct tls_table *table, struct tls_session *session)
+{
+	for (struct held_plain *held = session->head; held; held = held->next) {
+		held->segment.data = held->bytes;
+		stream_on_segment(table->streams, &held->segment);
+	}
+	drop_held(table, session);
+}
+
+void tls_session_open(struct tls_table *table, struct tls_session *session)
+{
+	struct connection_open open = { 0 };
+	bool first;
+
+	if (session->open)
+		return;
+	first = session->conn && stream_describe(table->streams, session->conn->conn_id, &open);
+	open.tls = session->conn && session->conn->version ? session->conn->version : TLS_UNKNOWN;
+	/* The connection's first session, seen from its beginning by hooks that were there before. */
+	open.from_start = first && open.from_start && open.time_ns > table->hooked_ns &&
+			  session->conn->sessions == session && !session->next_of_conn;
+	open.conn_id = session->tls_id;
+	open.time_ns = session->first_ns;
+	open.role = ROLE_UNKNOWN;
+	if (session->head)
+		open.tgid = session->head->segment.tgid;
+	open.position[0] = 0;
+	open.position[1] = 0;
+	session->open = true;
+	stream_on_open(table->streams, &open);
+	hand_on(table, session);
+}
+
+static void hold(struct tls_table *table, struct tls_session *session, const struct segment *segment)
+{
+	struct held_plain *held = malloc(sizeof(*held) + segment->captured_length);
+
+	/* Without the copy the bytes are missing: stream sees the gap by their positions. */
+	if (!held)
+		return;
+	held->next = NULL;
+	held->segment = *segment;
+	if (segment->captured_length)
+		memcpy(held->bytes, segment->data, segment->captured_length);
+	if (session->tail)
+		session->tail->next = held;
+	else
+		session->head = held;
+	session->tail = held;
+	session->held_bytes += segment->captured_length + sizeof(*held);
+	table->held_bytes += segment->captured_length + sizeof(*held);
+}
+
+void tls_session_take(struct tls_table *table, struct tls_session *session, const struct segment *segment)
+{
+	if (!session->open && session->conn)
+		tls_session_open(table, session);
+	if (session->open) {
+		stream_on_segment(table->streams, segment);
+		return;
+	}
+	hold(table, session, segment);
+	tls_session_wait(table, session);
+	if (table->held_bytes <= table->config.max_held_bytes)
+		return;
+	table->counts.sessions[TLS_JOIN_NONE]++;
+	tls_session_open(table, session);
+}
+
+static void end_in_stream(struct tls_table *table, struct tls_session *session)
+{
+	struct connection_end end = { .conn_id = session->tls_id,
+				      .time_ns = session->end_ns,
+				      .kind = END_CLOSED,
+				      .reason = (enum connection_end_reason)session->end_reason };
+
+	if (session->open)
+		stream_on_end(table->streams, &end);
+}
+
+void tls_session_free(struct tls_table *table, struct tls_session *session)
+{
+	struct tls_session **at;
+
+	for (at = &table->waiting; *at; at = &(*at)->next_waiting)
+		if (*at == session) {
+			*at = session->next_waiting;
+			break;
+		}
+	if (session->conn)
+		for (at = &session->conn->sessions; *at; at = &(*at)->next_of_conn)
+			if (*at == session) {
+				*at = session->next_of_conn;
+				break;
+			}
+	drop_held(table, session);
+	hash_table_remove(&table->sessions, &session->node);
+	free(session);
+}
+
+/* True: the session is over. */
+static bool session_passes(struct tls_table *table, struct tls_session *session, uint64_t now_ns)
+{
+	bool gone = (session->freed && session->ended) || (session->ended && now_ns >= session->end_ns + LINGER_NS) ||
+		    (session->freed && now_ns >= session->end_ns + ORPHAN_NS);
+
+	if (!session->open && (gone || now_ns >= session->first_ns + table->config.hold_ns)) {
+		table->counts.sessions[TLS_JOIN_NONE]++;
+		tls_session_open(table, session);
+	}
+	return gone;
+}
+
+void tls_tick(struct tls_table *table, uint64_t now_ns)
+{
+	struct tls_session *session = table->waiting, *next;
+
+	table->waiting = NULL;
+	for (; session; session = next) {
+		next = session->next_waiting;
+		session->waiting = false;
+		if (session_passes(table, session, now_ns)) {
+			end_in_stream(table, session);
+			tls_session_free(table, session);
+		} else if (!session->open || session->ended || session->freed) {
+			tls_session_wait(table, session);
+		}
+	}
+}

@@ -49,9 +49,15 @@ static size_t drain(struct agent *agent)
 	events = agent->capture ? capture_drain(agent->capture) : 0;
 	if (agent->capture)
 		capture_sweep(agent->capture, agent->now_ns);
+	agent_tls_tick(agent);
 	stream_tick(agent->streams, agent->now_ns);
 	agent->drained_ns = agent->now_ns;
 	return events;
+}
+
+static bool tls_waiting(const struct agent *agent)
+{
+	return agent->tls && tls_table_waiting(agent->tls);
 }
 
 /* Failing to change the pace leaves the old one: nothing is lost by that. */
@@ -59,7 +65,8 @@ static void pace(struct agent *agent, size_t events)
 {
 	uint64_t interval;
 
-	agent->idle_drains = events || stream_table_waiting(agent->streams) ? 0 : agent->idle_drains + 1;
+	agent->idle_drains =
+		events || stream_table_waiting(agent->streams) || tls_waiting(agent) ? 0 : agent->idle_drains + 1;
 	interval = agent->idle_drains > IDLE_DRAINS ? DRAIN_IDLE_NS : DRAIN_BUSY_NS;
 	if (interval != agent->drain_interval_ns && !loop_set_interval(agent->drain_timer, interval))
 		agent->drain_interval_ns = interval;
@@ -219,7 +226,7 @@ static int make_stages(struct agent *agent)
 	agent_select_running(agent);
 	agent_cgroups_new(agent, seed);
 	agent_usage_start(agent, seed);
-	return 0;
+	return agent_tls_begin(agent);
 }
 
 static int make_web(struct agent *agent)
@@ -262,6 +269,8 @@ static void fill_snapshot(struct agent *agent)
 		snapshot->sources[snapshot->source_count++] = container_source(agent->cgroups);
 	if (agent->usage_table)
 		snapshot->sources[snapshot->source_count++] = usage_table_source(agent->usage_table);
+	if (own && agent->tls)
+		snapshot->sources[snapshot->source_count++] = agent_tls_source(agent);
 	snapshot->refresh = agent_refresh;
 	snapshot->refresh_ctx = agent;
 }
@@ -303,6 +312,7 @@ static void done(struct agent *agent)
 {
 	loop_free(agent->loop);
 	web_free(agent->web);
+	agent_tls_done(agent);
 	stream_table_free(agent->streams);
 	agent_usage_done(agent);
 	capture_free(agent->capture);

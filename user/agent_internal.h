@@ -15,8 +15,10 @@
 #include "host/host.h"
 #include "identity/identity.h"
 #include "load/capture.h"
+#include "load/tls.h"
 #include "load/usage.h"
 #include "stream/stream.h"
+#include "stream/tls.h"
 
 struct agent {
 	struct config *config;
@@ -28,6 +30,8 @@ struct agent {
 	struct log_limit host_limits[COLLECTOR_COUNT];
 	struct stream_table *streams;
 	struct containers *containers;
+	struct tls_hooks *tls_hooks; /* NULL: TLS libraries are not hooked, as `tls` */
+	struct tls_table *tls;
 	struct identity *identity;
 	struct container_table *cgroups; /* NULL: switched off, or none are mounted */
 	struct aggregate *aggregate;
@@ -61,6 +65,15 @@ int agent_refresh(void *ctx, const struct snapshot_filter *filter, char *ret_err
 /* --- agent_sink.c: the records of the kernel side into the stages */
 struct capture_sink agent_sink(struct agent *agent);
 struct stream_callbacks agent_stream_callbacks(struct agent *agent);
+void agent_count_unparsed(struct agent *agent, const struct unparsed_report *report);
+
+/* --- agent_tls.c: TLS libraries, and what of their plaintext goes where */
+MUST_CHECK int agent_tls_begin(struct agent *agent);
+void agent_tls_done(struct agent *agent);
+void agent_tls_tick(struct agent *agent);
+void agent_tls_exec(struct agent *agent, uint32_t tgid);
+struct capture_control agent_tls_control(struct agent *agent);
+struct snapshot_source agent_tls_source(struct agent *agent);
 
 /* --- agent_select.c: --select.exe, which needs paths and so user space */
 void agent_select_running(struct agent *agent);

@@ -17,8 +17,11 @@ static void on_segment(void *ctx, const struct segment *segment)
 {
 	struct agent *agent = ctx;
 
-	if (agent_selects(agent, segment->tgid))
-		stream_on_segment(agent->streams, segment);
+	if (!agent_selects(agent, segment->tgid))
+		return;
+	stream_on_segment(agent->streams, segment);
+	if (agent->tls)
+		tls_on_segment(agent->tls, segment);
 }
 
 static void on_end(void *ctx, const struct connection_end *end)
@@ -26,6 +29,24 @@ static void on_end(void *ctx, const struct connection_end *end)
 	struct agent *agent = ctx;
 
 	stream_on_end(agent->streams, end);
+	if (agent->tls)
+		tls_on_end(agent->tls, end);
+}
+
+static void on_plain(void *ctx, const struct plain_segment *plain)
+{
+	struct agent *agent = ctx;
+
+	if (agent->tls && agent_selects(agent, plain->segment.tgid))
+		tls_on_plain(agent->tls, plain);
+}
+
+static void on_plain_end(void *ctx, const struct plain_end *end)
+{
+	struct agent *agent = ctx;
+
+	if (agent->tls)
+		tls_on_plain_end(agent->tls, end);
 }
 
 static struct identity_exec identity_exec_of(const struct process_exec *exec)
@@ -56,6 +77,7 @@ static void on_exec(void *ctx, const struct process_exec *exec)
 
 	identity_on_exec(agent->identity, &known);
 	agent_select_exec(agent, exec->tgid, exec->filename);
+	agent_tls_exec(agent, exec->tgid);
 }
 
 static void on_fork(void *ctx, const struct process_fork *fork)
@@ -71,6 +93,8 @@ static void on_exit_of(void *ctx, const struct process_exit *process)
 	struct agent *agent = ctx;
 
 	identity_on_exit(agent->identity, process->tgid, process->time_ns);
+	if (agent->tls_hooks)
+		tls_hooks_exited(agent->tls_hooks, process->tgid);
 	agent_select_exit(agent, process->tgid);
 }
 
@@ -81,6 +105,8 @@ struct capture_sink agent_sink(struct agent *agent)
 		.open = on_open,
 		.segment = on_segment,
 		.end = on_end,
+		.plain = on_plain,
+		.plain_end = on_plain_end,
 		.exec = on_exec,
 		.sight = on_sight,
 		.fork = on_fork,
@@ -100,15 +126,22 @@ static void on_active(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side
 {
 	struct agent *agent = ctx;
 
-	(void)conn_id;
 	aggregate_active(agent->aggregate, identity_service(agent->identity, tgid, agent->now_ns), side, method,
-			 change);
+			 conn_id & PLAIN_ID_BIT, change);
 }
 
 static void on_unparsed(void *ctx, const struct unparsed_report *report)
 {
 	struct agent *agent = ctx;
 
+	if (agent->tls)
+		tls_unparsed(agent->tls, report);
+	else
+		agent_count_unparsed(agent, report);
+}
+
+void agent_count_unparsed(struct agent *agent, const struct unparsed_report *report)
+{
 	aggregate_unparsed(agent->aggregate, identity_service(agent->identity, report->tgid, agent->now_ns),
 			   report->reason, report->final ? 0 : 1, report->bytes[0] + report->bytes[1]);
 }
@@ -120,6 +153,6 @@ struct stream_callbacks agent_stream_callbacks(struct agent *agent)
 		.exchange = on_exchange,
 		.active = on_active,
 		.unparsed = on_unparsed,
-		.control = agent->capture ? capture_control_of(agent->capture) : (struct capture_control){ 0 },
+		.control = agent_tls_control(agent),
 	};
 }

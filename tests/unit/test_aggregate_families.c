@@ -20,18 +20,18 @@ static void active_requests_go_up_and_down(void **state)
 				  "url_scheme=\"http\"}";
 	struct recorder recorder;
 
-	aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_GET, 1);
-	aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_GET, 1);
-	aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_POST, 1);
-	aggregate_active(*state, "shop", SIDE_CLIENT, HTTP_METHOD_GET, 1); /* no such metric */
-	aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_GET, -1);
+	aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_GET, false, 1);
+	aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_GET, false, 1);
+	aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_POST, false, 1);
+	aggregate_active(*state, "shop", SIDE_CLIENT, HTTP_METHOD_GET, false, 1); /* no such metric */
+	aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_GET, false, -1);
 	recorder_walk(&recorder, *state);
 	assert_true(recorder_value(&recorder, key) == 1);
 	assert_int_equal(recorder_series(&recorder, "http_server_active_requests"), 2);
 	assert_true(recorder_total(&recorder, "http_server_active_requests") == 2);
 	recorder_done(&recorder);
 	for (int i = 0; i < 3; i++)
-		aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_GET, -1);
+		aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_GET, false, -1);
 	recorder_walk(&recorder, *state);
 	assert_true(recorder_value(&recorder, key) == 0);
 	recorder_done(&recorder);
@@ -42,15 +42,15 @@ static void active_sums_survive_a_new_name(void **state)
 {
 	struct recorder recorder;
 
-	aggregate_active(*state, "sh", SIDE_SERVER, HTTP_METHOD_GET, 1);
-	aggregate_active(*state, "sh", SIDE_SERVER, HTTP_METHOD_POST, 1);
-	aggregate_active(*state, "app", SIDE_SERVER, HTTP_METHOD_GET, -1);
+	aggregate_active(*state, "sh", SIDE_SERVER, HTTP_METHOD_GET, false, 1);
+	aggregate_active(*state, "sh", SIDE_SERVER, HTTP_METHOD_POST, false, 1);
+	aggregate_active(*state, "app", SIDE_SERVER, HTTP_METHOD_GET, false, -1);
 	recorder_walk(&recorder, *state);
 	assert_true(recorder_total(&recorder, "http_server_active_requests") == 1);
 	assert_true(recorder_value(&recorder, "http_server_active_requests{service_name=\"sh\",http_request_method="
 					      "\"POST\",url_scheme=\"http\"}") == 1);
 	recorder_done(&recorder);
-	aggregate_active(*state, "app", SIDE_SERVER, HTTP_METHOD_GET, -1); /* nobody's */
+	aggregate_active(*state, "app", SIDE_SERVER, HTTP_METHOD_GET, false, -1); /* nobody's */
 	recorder_walk(&recorder, *state);
 	assert_true(recorder_total(&recorder, "http_server_active_requests") == 1);
 	recorder_done(&recorder);
@@ -74,6 +74,57 @@ static void unparsed_adds_up_by_service_and_reason(void **state)
 	recorder_done(&recorder);
 }
 
+static uint64_t count_of(const struct recorder *recorder, const char *key)
+{
+	const struct record *record = recorder_find(recorder, key);
+
+	assert_non_null(record);
+	return record->count;
+}
+
+static void handshakes_by_side_version_and_cipher(void **state)
+{
+	struct recorder recorder;
+
+	aggregate_handshake(*state, "web", SIDE_SERVER, TLS_1_3, 0x1301, 1000000);
+	aggregate_handshake(*state, "web", SIDE_SERVER, TLS_1_3, 0x1301, 2000000);
+	aggregate_handshake(*state, "web", SIDE_CLIENT, TLS_1_2, 0xabcd, 1000000);
+	aggregate_handshake(*state, "web", SIDE_CLIENT, TLS_NONE, 0, 1000000);
+	recorder_walk(&recorder, *state);
+	assert_int_equal(count_of(&recorder,
+				  "sonde_tls_handshake_duration_seconds{service_name=\"web\",side=\"server\",tls_"
+				  "protocol_version=\"1.3\",tls_cipher=\"TLS_AES_128_GCM_SHA256\"}"),
+			 2);
+	assert_int_equal(count_of(&recorder,
+				  "sonde_tls_handshake_duration_seconds{service_name=\"web\",side=\"client\",tls_"
+				  "protocol_version=\"1.2\",tls_cipher=\"0xabcd\"}"),
+			 1);
+	assert_int_equal(recorder_series(&recorder, "sonde_tls_handshake_duration_seconds"), 3);
+	recorder_done(&recorder);
+}
+
+static void encrypted_requests_are_https(void **state)
+{
+	struct exchange exchange = exchange_of(SIDE_SERVER, "/");
+	struct recorder recorder;
+	bool found = false;
+
+	exchange.tls = TLS_1_3;
+	aggregate_exchange(*state, "shop", &exchange);
+	aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_GET, true, 1);
+	recorder_walk(&recorder, *state);
+	for (size_t i = 0; i < recorder.count; i++)
+		if (!strncmp(recorder.records[i].key, "http_server_request_duration_seconds{", 37)) {
+			found = true;
+			assert_non_null(strstr(recorder.records[i].key, "url_scheme=\"https\""));
+			assert_non_null(strstr(recorder.records[i].key, "tls_protocol_version=\"1.3\""));
+		}
+	assert_true(found);
+	assert_true(recorder_value(&recorder, "http_server_active_requests{service_name=\"shop\",http_request_method="
+					      "\"GET\",url_scheme=\"https\"}") == 1);
+	recorder_done(&recorder);
+}
+
 static void empty_aggregate_tells_only_of_itself(void **state)
 {
 	static const char *const always[] = {
@@ -87,7 +138,7 @@ static void empty_aggregate_tells_only_of_itself(void **state)
 	assert_int_equal(recorder.family_count, sizeof(always) / sizeof(always[0]));
 	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
 		assert_int_not_equal(recorder_family(&recorder, always[i]), -1);
-	assert_int_equal(recorder_series(&recorder, "sonde_series"), 19);
+	assert_int_equal(recorder_series(&recorder, "sonde_series"), 20);
 	for (size_t i = 0; i < recorder.count; i++)
 		assert_true(recorder.records[i].value == 0);
 	recorder_done(&recorder);
@@ -102,7 +153,7 @@ static void families_keep_naming_rules(void **state)
 	aggregate_exchange(*state, "shop", &exchange);
 	exchange.side = SIDE_CLIENT;
 	aggregate_exchange(*state, "shop", &exchange);
-	aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_GET, 1);
+	aggregate_active(*state, "shop", SIDE_SERVER, HTTP_METHOD_GET, false, 1);
 	recorder_walk(&recorder, *state);
 	assert_int_equal(recorder.family_count, 16);
 	for (size_t i = 0; i < recorder.family_count; i++) {
@@ -147,6 +198,8 @@ int main(void)
 		TEST(active_requests_go_up_and_down),
 		TEST(active_sums_survive_a_new_name),
 		TEST(unparsed_adds_up_by_service_and_reason),
+		TEST(handshakes_by_side_version_and_cipher),
+		TEST(encrypted_requests_are_https),
 		TEST(empty_aggregate_tells_only_of_itself),
 		TEST(families_keep_naming_rules),
 		TEST(hostile_service_names_become_labels),

@@ -130,7 +130,7 @@ static void a_budget_of_nothing_still_counts(void **state)
 	aggregate_setup_limit(&own, 0);
 	observe_statuses(own, SIDE_SERVER, 5);
 	aggregate_unparsed(own, "db", UNPARSED_TLS, 2, 30);
-	aggregate_active(own, "shop", SIDE_SERVER, HTTP_METHOD_GET, 1);
+	aggregate_active(own, "shop", SIDE_SERVER, HTTP_METHOD_GET, false, 1);
 	recorder_walk(&recorder, own);
 	assert_int_equal(recorder_get(&recorder, DURATION OVERFLOW)->count, 5);
 	assert_true(recorder_value(&recorder, "sonde_unparsed_connections_total" OVERFLOW) == 2);
@@ -188,19 +188,19 @@ static void active_sums_stay_right_through_overflow(void **state)
 
 	(void)state;
 	aggregate_setup_limit(&own, 1);
-	aggregate_active(own, "a", SIDE_SERVER, HTTP_METHOD_GET, 1);
-	aggregate_active(own, "b", SIDE_SERVER, HTTP_METHOD_GET, 1); /* to overflow */
+	aggregate_active(own, "a", SIDE_SERVER, HTTP_METHOD_GET, false, 1);
+	aggregate_active(own, "b", SIDE_SERVER, HTTP_METHOD_GET, false, 1); /* to overflow */
 	assert_true(active_total(own) == 2);
-	aggregate_active(own, "a", SIDE_SERVER, HTTP_METHOD_GET, -1);
+	aggregate_active(own, "a", SIDE_SERVER, HTTP_METHOD_GET, false, -1);
 	assert_true(active_total(own) == 1);
 	aggregate_expire(own, 1);
 	aggregate_expire(own, 1 + FIXTURE_IDLE_NS); /* a leaves, and b has room now */
-	aggregate_active(own, "b", SIDE_SERVER, HTTP_METHOD_GET, 1);
+	aggregate_active(own, "b", SIDE_SERVER, HTTP_METHOD_GET, false, 1);
 	assert_true(active_total(own) == 2);
-	aggregate_active(own, "b", SIDE_SERVER, HTTP_METHOD_GET, -1);
-	aggregate_active(own, "b", SIDE_SERVER, HTTP_METHOD_GET, -1); /* the one that overflow holds */
+	aggregate_active(own, "b", SIDE_SERVER, HTTP_METHOD_GET, false, -1);
+	aggregate_active(own, "b", SIDE_SERVER, HTTP_METHOD_GET, false, -1); /* the one that overflow holds */
 	assert_true(active_total(own) == 0);
-	aggregate_active(own, "b", SIDE_SERVER, HTTP_METHOD_GET, -1); /* one too many */
+	aggregate_active(own, "b", SIDE_SERVER, HTTP_METHOD_GET, false, -1); /* one too many */
 	assert_true(active_total(own) == 0);
 	recorder_walk(&recorder, own);
 	assert_true(budget(&recorder, "sonde_series_overflowed_total", ACTIVE) == 1);
@@ -216,7 +216,7 @@ static void idle_series_leave(void **state)
 	observe_statuses(aggregate, SIDE_SERVER, 3);
 	observe_statuses(aggregate, SIDE_CLIENT, 1);
 	aggregate_unparsed(aggregate, "db", UNPARSED_TLS, 1, 1);
-	aggregate_active(aggregate, "shop", SIDE_SERVER, HTTP_METHOD_GET, 1);
+	aggregate_active(aggregate, "shop", SIDE_SERVER, HTTP_METHOD_GET, false, 1);
 	aggregate_expire(aggregate, 5000);
 	observe_statuses(aggregate, SIDE_SERVER, 1); /* 200 stays in use */
 	aggregate_expire(aggregate, 5000 + FIXTURE_IDLE_NS - 1);
@@ -244,8 +244,8 @@ static void everything_leaves_in_the_end(void **state)
 	observe_statuses(aggregate, SIDE_SERVER, FIXTURE_SERIES_LIMIT + 5);
 	observe_statuses(aggregate, SIDE_CLIENT, 5);
 	observe_calls(aggregate, FIXTURE_SERIES_LIMIT + 5);
-	aggregate_active(aggregate, "shop", SIDE_SERVER, HTTP_METHOD_GET, 1);
-	aggregate_active(aggregate, "shop", SIDE_SERVER, HTTP_METHOD_GET, -1);
+	aggregate_active(aggregate, "shop", SIDE_SERVER, HTTP_METHOD_GET, false, 1);
+	aggregate_active(aggregate, "shop", SIDE_SERVER, HTTP_METHOD_GET, false, -1);
 	aggregate_expire(aggregate, 1);
 	assert_int_not_equal(aggregate->intern.table.count, 0);
 	aggregate_expire(aggregate, 1 + FIXTURE_IDLE_NS);
@@ -349,7 +349,7 @@ static void observe_mixture(struct aggregate *aggregate)
 		call.db.rows = UINT64_C(1) << i;
 		call.response_last_ns = exchange.response_last_ns;
 		aggregate_exchange(aggregate, services[i % 3], &call);
-		aggregate_active(aggregate, services[i % 3], SIDE_SERVER, HTTP_METHOD_GET, 1);
+		aggregate_active(aggregate, services[i % 3], SIDE_SERVER, HTTP_METHOD_GET, false, 1);
 		aggregate_unparsed(aggregate, services[i % 3], (enum unparsed_reason)(i % 5), 1, 10);
 	}
 }

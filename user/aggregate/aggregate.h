@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "model/exchange.h"
 #include "model/losses.h"
+#include "model/plain.h"
 #include "model/snapshot.h"
 
 struct aggregate;
@@ -33,7 +34,10 @@ void aggregate_exchange(struct aggregate *aggregate, const char *service, const 
 /* The gauge never falls below zero, and its sum is right even when the service's name changed between begin and end: a
  * -1 that finds its series at zero is taken from the overflow series, else from another's. Client side: no metric. */
 void aggregate_active(struct aggregate *aggregate, const char *service, enum side side, enum http_method method,
-		      int change);
+		      bool tls, int change);
+/* `cipher` is the suite's number in IANA's registry; version and cipher are 0 where the ServerHello was not seen. */
+void aggregate_handshake(struct aggregate *aggregate, const char *service, enum side side, enum tls_version version,
+			 uint16_t cipher, uint64_t duration_ns);
 void aggregate_unparsed(struct aggregate *aggregate, const char *service, enum unparsed_reason reason,
 			uint64_t connections, uint64_t bytes);
 /* Lets series, routes and strings go that were not used for the timeout. Call it about once a minute: idleness is

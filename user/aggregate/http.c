@@ -117,6 +117,7 @@ static struct http_series *http_series_get(struct aggregate *aggregate, const ch
 		.method = (uint8_t)exchange->http.method,
 		.version = exchange->http.version,
 		.error = (uint8_t)exchange->error,
+		.tls = exchange->tls,
 	};
 	int error = aggregate_service_id(aggregate, service, &key.service);
 

@@ -44,7 +44,8 @@ struct series_key {
 	uint8_t reason;
 	uint8_t protocol;
 	uint8_t failed; /* the database answered with an error */
-	uint16_t zero;
+	uint8_t tls;    /* enum tls_version */
+	uint8_t zero;
 };
 _Static_assert(sizeof(struct series_key) == 40, "whole words and no padding in what is compared and hashed");
 _Static_assert(offsetof(struct series_key, code) == (SERIES_KEY_IDS - 1) * sizeof(uint32_t), "ids name every string");

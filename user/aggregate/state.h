@@ -55,6 +55,12 @@ struct unparsed_series {
 	uint64_t bytes;
 };
 
+/* sonde_tls_handshake_duration_seconds: key is service, side (in method), TLS version and cipher (in status). */
+struct handshake_series {
+	struct series series;
+	struct histogram duration;
+};
+
 /* The texts of a database exchange that are labels, each with its cache of last answers. */
 enum db_text {
 	DB_TEXT_OPERATION,
@@ -78,12 +84,14 @@ struct aggregate {
 	struct series_table db_blocking[SIDE_COUNT]; /* struct blocking_series */
 	struct series_table active;                  /* struct active_series */
 	struct series_table unparsed;                /* struct unparsed_series */
+	struct series_table handshakes;              /* struct handshake_series */
 	uint64_t exchanges[PROTOCOL_COUNT][SIDE_COUNT];
 	uint64_t idle_timeout_ns;
 	bool native;
 };
 
 extern const struct series_kind aggregate_http_kind;
+extern const struct series_kind aggregate_handshake_kind;
 extern const struct series_kind aggregate_db_kind;
 extern const struct series_kind aggregate_blocking_kind;
 

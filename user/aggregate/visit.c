@@ -8,8 +8,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define SCHEME "http"
-
 const struct metric_label visit_overflow_label = { .name = "otel_metric_overflow", .value = "true" };
 
 struct http_family {
@@ -103,7 +101,8 @@ static void http_labels(const struct aggregate *aggregate, const struct series_k
 	visit_label(labels, "http_request_method", http_method_text((enum http_method)key->method));
 	visit_label(labels, "http_response_status_code", labels->status);
 	visit_label(labels, "http_route", intern_text(&aggregate->intern, key->route));
-	visit_label(labels, "url_scheme", SCHEME);
+	visit_label(labels, "url_scheme", key->tls ? "https" : "http");
+	visit_label(labels, "tls_protocol_version", tls_version_text((enum tls_version)key->tls));
 	visit_label(labels, "error_type", error_type(key, side, labels->status));
 	visit_label(labels, "network_protocol_version", version_text(key->version));
 	visit_label(labels, "server_address", intern_text(&aggregate->intern, key->address));
@@ -169,7 +168,7 @@ static void visit_active(const struct aggregate *aggregate, const struct metric_
 
 		visit_label(&labels, "service_name", intern_text(&aggregate->intern, series->key.service));
 		visit_label(&labels, "http_request_method", http_method_text((enum http_method)series->key.method));
-		visit_label(&labels, "url_scheme", SCHEME);
+		visit_label(&labels, "url_scheme", series->key.tls ? "https" : "http");
 		visitor->sample(visitor->ctx, labels.items, labels.count,
 				(double)((const struct active_series *)series)->active);
 	}
@@ -263,6 +262,7 @@ static void visit_budget(const struct aggregate *aggregate, const struct metric_
 	for (size_t i = 0; i < HTTP_FAMILY_COUNT; i++)
 		visit_budget_of(visitor, http_families[i].family.name, &aggregate->http[http_families[i].side], figure);
 	visit_db_budget(aggregate, visitor, figure);
+	visit_handshake_budget(aggregate, visitor, figure);
 	visit_budget_of(visitor, active_family.name, &aggregate->active, figure);
 	visit_budget_of(visitor, unparsed_families[0].name, &aggregate->unparsed, figure);
 	visit_budget_of(visitor, unparsed_families[1].name, &aggregate->unparsed, figure);
@@ -303,6 +303,7 @@ void aggregate_visit(void *ctx, const struct metric_visitor *visitor)
 		visit_http(aggregate, visitor, &http_families[i]);
 	visit_active(aggregate, visitor);
 	visit_db(aggregate, visitor);
+	visit_handshakes(aggregate, visitor);
 	visit_exchanges(aggregate, visitor);
 	visit_unparsed(aggregate, visitor, false);
 	visit_unparsed(aggregate, visitor, true);

@@ -35,6 +35,10 @@ void visit_histogram(const struct aggregate *aggregate, const struct metric_visi
 void visit_budget_of(const struct metric_visitor *visitor, const char *metric, const struct series_table *table,
 		     enum budget_figure figure);
 
+/* The family of TLS handshakes, and its sample in a budget's family. */
+void visit_handshakes(const struct aggregate *aggregate, const struct metric_visitor *visitor);
+void visit_handshake_budget(const struct aggregate *aggregate, const struct metric_visitor *visitor,
+			    enum budget_figure figure);
 /* The families of databases, and their samples in a budget's family. */
 void visit_db(const struct aggregate *aggregate, const struct metric_visitor *visitor);
 void visit_db_budget(const struct aggregate *aggregate, const struct metric_visitor *visitor,

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS read at the library: counts equal the load generator's, and every exchange has the peer that it really had."""
+
+import os
+import re
+import ssl
+import subprocess
+import urllib.request
+
+import pytest
+
+from http_lab import CLIENT, SERVER, Agent, Cgroup, Lab, free_port, tool
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+PYTHON = "/usr/bin/python3"
+
+NGINX = """
+user root;
+daemon off;
+worker_processes 2;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    keepalive_requests 1000000;
+    ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols {protocols};
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        location = /status {{ stub_status; }}
+        location = /missing {{ return 404 "no"; }}
+        location / {{ root {folder}/www; }}
+    }}
+}}
+"""
+
+
+@pytest.fixture(name="certificate", scope="module")
+def fixture_certificate(tmp_path_factory):
+    """A key and a certificate for 127.0.0.1, by the openssl tool."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key, certificate = str(folder / "key.pem"), str(folder / "certificate.pem")
+    subprocess.run([tool("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out",
+                    certificate, "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+                   check=True, capture_output=True)
+    return key, certificate
+
+
+@pytest.fixture(name="agent", scope="module")
+def fixture_agent(tmp_path_factory):
+    cgroup = Cgroup()
+    agent = None
+    try:
+        agent = Agent(cgroup, str(tmp_path_factory.mktemp("agent") / "sonde.log"))
+        agent.cgroup = cgroup
+        yield agent
+    finally:
+        if agent:
+            agent.stop()
+        cgroup.remove()
+
+
+@pytest.fixture(name="lab")
+def fixture_lab(agent, tmp_path, request):
+    lab = Lab(agent.cgroup, agent, str(tmp_path), request.node.name)
+    try:
+        yield lab
+    finally:
+        lab.stop()
+
+
+def start_nginx(lab, certificate, service, protocols="TLSv1.2 TLSv1.3"):
+    folder = os.path.join(lab.folder, service)
+    port = free_port()
+    lab.file(f"{service}/www/small.txt", "x" * 200)
+    lab.file(f"{service}/www/large.bin", "y" * 3_000_000)
+    text = NGINX.format(folder=folder, port=port, key=certificate[0], certificate=certificate[1], protocols=protocols)
+    config = lab.file(f"{service}/nginx.conf", text)
+    lab.start([tool("nginx"), "-p", folder, "-c", config], service, port)
+    return port
+
+
+def curl(lab, service, *arguments):
+    """Runs curl and returns what it wrote; the certificate is our own."""
+    return lab.run([tool("curl"), "-sk", "--http1.1", *arguments], service)
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_nginx_and_curl(lab, certificate, version):
+    port = start_nginx(lab, certificate, "nginx", f"TLSv{version}")
+    url = f"https://127.0.0.1:{port}"
+    for _ in range(20):
+        curl(lab, "curl", "-o", "/dev/null", f"{url}/small.txt")
+    curl(lab, "curl", *["-o", "/dev/null"] * 30, *[f"{url}/small.txt"] * 30)
+    curl(lab, "curl", "-o", "/dev/null", f"{url}/missing")
+    curl(lab, "curl", "-o", "/dev/null", f"{url}/large.bin")
+    lab.expect({
+        lab.key(SERVER, "nginx", url_scheme="https", http_response_status_code="200", tls_protocol_version=version): 51,
+        lab.key(SERVER, "nginx", url_scheme="https", http_response_status_code="404"): 1,
+        lab.key(SERVER, "nginx"): 52,
+        lab.key(CLIENT, "curl", url_scheme="https", http_response_status_code="200", server_address="127.0.0.1",
+                server_port=str(port), tls_protocol_version=version): 51,
+        lab.key(CLIENT, "curl", url_scheme="https", http_response_status_code="404", server_port=str(port)): 1,
+        lab.key(CLIENT, "curl"): 52,
+        lab.key("sonde_unparsed_connections_total", "curl"): 0,
+        lab.key("sonde_unparsed_connections_total", "nginx", reason="tls"): 0,
+    })
+
+
+def test_nginx_and_wrk(lab, certificate):
+    """Keep-alive under load: to the last request, what stub_status and wrk count."""
+    port = start_nginx(lab, certificate, "nginx")
+    output = lab.run([tool("wrk"), "-t2", "-c8", "-d2s", f"https://127.0.0.1:{port}/small.txt"], "wrk")
+    done = int(re.search(r"(\d+) requests in", output)[1])
+    assert done > 50
+    context = ssl._create_unverified_context()
+    with urllib.request.urlopen(f"https://127.0.0.1:{port}/status", timeout=10, context=context) as answer:
+        begun = int(re.search(r"requests\s+\d+ \d+ (\d+)", answer.read().decode())[1])
+    lab.expect({
+        lab.key(SERVER, "nginx", url_scheme="https"): begun,
+        lab.key(CLIENT, "wrk", url_scheme="https", http_response_status_code="200", error_type=None,
+                server_port=str(port)): done,
+    })

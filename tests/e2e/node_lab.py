@@ -137,11 +137,40 @@ def collectors(program):
     return found
 
 
-def every_common(program):
+PROM_FILE = """# HELP node_lab_gauge A gauge with "quotes", \\\\ and a\\nnewline.
+# TYPE node_lab_gauge gauge
+node_lab_gauge{path="C:\\\\x",text="a \\"b\\"\\nc"} 1.5e-05
+node_lab_gauge{path="other",} -Inf
+# TYPE node_lab_total counter
+node_lab_total 1.234567e+07
+# a comment
+node_lab_untyped  42
+# HELP node_lab_seconds A histogram.
+# TYPE node_lab_seconds histogram
+node_lab_seconds_bucket{job="a",le="0.1"} 1
+node_lab_seconds_bucket{job="a",le="1"} 3
+node_lab_seconds_bucket{job="a",le="+Inf"} 4
+node_lab_seconds_sum{job="a"} 7.25
+node_lab_seconds_count{job="a"} 4
+"""
+
+
+def textfiles(folder):
+    """What the textfile collector reads, and a file that it must pass over."""
+    directory = os.path.join(folder, "textfiles")
+    os.makedirs(directory, exist_ok=True)
+    for name, text in (("good.prom", PROM_FILE), ("ignored.txt", "node_lab_ignored 1\n")):
+        with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    return f"--collector.textfile.directory={directory}"
+
+
+def every_common(program, folder):
     """Flags that switch on all collectors that both have, also those that are off by default, and no others."""
     common = collectors(program) & collectors(SONDE)
     assert {"cpu", "filesystem", "netdev"} <= common
-    return ["--collector.disable-defaults", *(f"--collector.{name}" for name in sorted(common)), *PATTERNS]
+    return ["--collector.disable-defaults", *(f"--collector.{name}" for name in sorted(common)), *PATTERNS,
+            textfiles(folder)]
 
 
 def reasons():
@@ -175,41 +204,43 @@ def shape(theirs, ours):
 
 
 def between(value, one, other):
-    low, high = min(one, other), max(one, other)
-    room = SLACK * max(abs(low), abs(high))
-    return low - room <= value <= high + room
+    if value in (one, other) or (value != value and one != one):
+        return True
+    room = SLACK * max(abs(one), abs(other))
+    return min(one, other) - room <= value <= max(one, other) + room
+
+
+def values(before, ours, after):
+    """What does not lie between its two neighbours: counters, and the others."""
+    counters, others = [], set()
+    for key in before.samples.keys() & after.samples.keys() & ours.samples.keys():
+        if between(ours.samples[key], before.samples[key], after.samples[key]):
+            continue
+        difference = Difference("value", key[0], key[1])
+        if before.types.get(key[0]) == "counter":
+            counters.append(difference._replace(detail=(key[1], before.samples[key], ours.samples[key],
+                                                        after.samples[key])))
+        else:
+            others.add(difference)
+    return counters, others
 
 
 def compare(node, sonde, its_version):
-    """Ours is scraped between two scrapes of theirs. A counter must lie between its two neighbours every time; a gauge,
-    which may move both ways meanwhile, must have done so once in ROUNDS."""
-    open_gauges, differences = None, []
+    """Ours is scraped between two scrapes of theirs. A counter must lie between its two neighbours every time. A gauge
+    may move both ways meanwhile, and a device, a mount or a state of processes may come and go: a difference of these
+    counts when it is there in every one of ROUNDS."""
+    left = None
     for _ in range(ROUNDS):
         before, ours, after = node.scrape(), sonde.scrape(), node.scrape()
-        # What is not in both of theirs came or went between them.
-        steady = before.samples.keys() & after.samples.keys()
-        gone = before.samples.keys() ^ after.samples.keys()
-        differences = [item for item in shape(before, ours) if (item.name, item.detail) not in gone]
-        wrong = {key for key in steady & ours.samples.keys()
-                 if not between(ours.samples[key], before.samples[key], after.samples[key])}
-        for key in wrong:
-            if before.types[key[0]] == "counter":
-                differences.append(Difference("value", key[0], (key[1], before.samples[key], ours.samples[key],
-                                                                after.samples[key])))
-        gauges = {key for key in wrong if before.types[key[0]] != "counter"}
-        open_gauges = gauges if open_gauges is None else open_gauges & gauges
-        left = unexplained(differences, its_version)
-        if left:
-            # A device or a mount that came between two scrapes is not a difference: look again, once.
-            time.sleep(0.2)
-            before, ours, after = node.scrape(), sonde.scrape(), node.scrape()
-            again = set(unexplained(shape(before, ours), its_version))
-            left = [item for item in left if item.kind == "value" or item in again]
-        if left or not unexplained([Difference("value", *key) for key in open_gauges], its_version):
+        counters, others = values(before, ours, after)
+        wrong = unexplained(counters, its_version)
+        if wrong:
+            return wrong
+        found = set(unexplained(set(shape(before, ours)) | others, its_version))
+        left = found if left is None else left & found
+        if not left:
             break
-    left += unexplained([Difference("value", key[0], (key[1], before.samples.get(key), ours.samples.get(key)))
-                         for key in open_gauges or ()], its_version)
-    return left
+    return sorted(left)
 
 
 def promtool_problems(text):

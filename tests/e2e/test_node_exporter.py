@@ -15,7 +15,7 @@ from http_lab import ROOT
 def pair(request, tmp_path_factory):
     program = node_lab.node_exporter(request.param)
     folder = tmp_path_factory.mktemp("pair")
-    flags = node_lab.every_common(program)
+    flags = node_lab.every_common(program, folder)
     node = node_lab.start_node_exporter(program, folder, *flags)
     node.version = node_lab.version(program)
     sonde = node_lab.start_sonde(folder, *flags)

@@ -52,10 +52,14 @@ static int check_pairs(const struct config *config, const struct config_report *
 	const struct {
 		const char *stem, *excluded, *included;
 	} pairs[] = {
+		{ "arp.device", host->arp_device_exclude, host->arp_device_include },
 		{ "diskstats.device", host->diskstats_device_exclude, host->diskstats_device_include },
 		{ "filesystem.mount-points", host->filesystem_mount_points_exclude,
 		  host->filesystem_mount_points_include },
 		{ "filesystem.fs-types", host->filesystem_fs_types_exclude, host->filesystem_fs_types_include },
+		{ "hwmon.chip", host->hwmon_chip_exclude, host->hwmon_chip_include },
+		{ "hwmon.sensor", host->hwmon_sensor_exclude, host->hwmon_sensor_include },
+		{ "interrupts.name", host->interrupts_name_exclude, host->interrupts_name_include },
 		{ "netdev.device", host->netdev_device_exclude, host->netdev_device_include },
 	};
 	int error = 0;

@@ -9,28 +9,54 @@
 
 /* clang-format off */
 #define HOST_COLLECTORS(ON, OFF, NOT_HERE) \
+	ON(arp, "neighbours by device") \
+	ON(bonding, "bonded network devices") \
+	ON(conntrack, "connections that netfilter tracks") \
 	ON(cpu, "time that each processor spent in each mode") \
+	ON(cpufreq, "processors' frequencies") \
 	ON(diskstats, "input and output of block devices") \
+	ON(dmi, "what the firmware calls the hardware") \
+	ON(edac, "errors of memory") \
+	ON(entropy, "the kernel's entropy") \
+	ON(filefd, "open files of all processes") \
 	ON(filesystem, "sizes of mounted filesystems") \
+	ON(hwmon, "sensors of temperature, voltage, fans") \
+	OFF(interrupts, "interrupts by processor") \
+	ON(kernel_hung, "tasks that the kernel found hanging") \
 	ON(loadavg, "load averages") \
+	ON(mdadm, "software RAID") \
 	ON(meminfo, "what memory is used for") \
+	ON(netclass, "properties of network devices") \
 	ON(netdev, "traffic of network devices") \
+	ON(netstat, "counters of the network protocols") \
+	ON(nvme, "NVMe devices") \
+	ON(os, "what os-release says") \
+	ON(powersupplyclass, "batteries and mains") \
+	ON(pressure, "how long tasks waited, and for what") \
+	OFF(processes, "processes and threads by state") \
+	ON(rapl, "energy that processors used") \
+	ON(schedstat, "how long tasks ran and waited") \
+	ON(selinux, "whether SELinux is on") \
+	ON(sockstat, "sockets by protocol") \
+	ON(softnet, "packets by processor") \
 	ON(stat, "interrupts, context switches, forks") \
+	OFF(tcpstat, "TCP sockets by state") \
+	ON(textfile, "metrics that others write into files") \
+	ON(thermal_zone, "temperatures and cooling devices") \
 	ON(time, "the clock and its sources") \
+	ON(timex, "how the clock is kept") \
+	ON(udp_queues, "bytes that UDP sockets hold") \
 	ON(uname, "the kernel's name and version") \
-	NOT_HERE(arp) NOT_HERE(bcache) NOT_HERE(bcachefs) NOT_HERE(bonding) NOT_HERE(btrfs) NOT_HERE(buddyinfo) \
-	NOT_HERE(cgroups) NOT_HERE(conntrack) NOT_HERE(cpu_vulnerabilities) NOT_HERE(cpufreq) NOT_HERE(dmi) \
-	NOT_HERE(dmmultipath) NOT_HERE(drbd) NOT_HERE(drm) NOT_HERE(edac) NOT_HERE(entropy) NOT_HERE(ethtool) \
-	NOT_HERE(fibrechannel) NOT_HERE(filefd) NOT_HERE(hwmon) NOT_HERE(infiniband) NOT_HERE(interrupts) \
-	NOT_HERE(ipvs) NOT_HERE(kernel_hung) NOT_HERE(ksmd) NOT_HERE(lnstat) NOT_HERE(logind) NOT_HERE(mdadm) \
-	NOT_HERE(meminfo_numa) NOT_HERE(mountstats) NOT_HERE(netclass) NOT_HERE(netstat) NOT_HERE(network_route) \
-	NOT_HERE(nfs) NOT_HERE(nfsd) NOT_HERE(ntp) NOT_HERE(nvme) NOT_HERE(nvmesubsystem) NOT_HERE(os) \
-	NOT_HERE(pcidevice) NOT_HERE(perf) NOT_HERE(powersupplyclass) NOT_HERE(pressure) NOT_HERE(processes) \
-	NOT_HERE(qdisc) NOT_HERE(rapl) NOT_HERE(runit) NOT_HERE(schedstat) NOT_HERE(selinux) NOT_HERE(slabinfo) \
-	NOT_HERE(sockstat) NOT_HERE(softirqs) NOT_HERE(softnet) NOT_HERE(supervisord) NOT_HERE(swap) \
-	NOT_HERE(sysctl) NOT_HERE(systemd) NOT_HERE(tapestats) NOT_HERE(tcpstat) NOT_HERE(textfile) \
-	NOT_HERE(thermal_zone) NOT_HERE(timex) NOT_HERE(udp_queues) NOT_HERE(vmstat) NOT_HERE(watchdog) \
-	NOT_HERE(wifi) NOT_HERE(xfrm) NOT_HERE(xfs) NOT_HERE(zfs) NOT_HERE(zoneinfo)
+	ON(vmstat, "counters of the virtual memory") \
+	ON(watchdog, "watchdogs") \
+	NOT_HERE(bcache) NOT_HERE(bcachefs) NOT_HERE(btrfs) NOT_HERE(buddyinfo) NOT_HERE(cgroups) \
+	NOT_HERE(cpu_vulnerabilities) NOT_HERE(dmmultipath) NOT_HERE(drbd) NOT_HERE(drm) NOT_HERE(ethtool) \
+	NOT_HERE(fibrechannel) NOT_HERE(infiniband) NOT_HERE(ipvs) NOT_HERE(ksmd) NOT_HERE(lnstat) \
+	NOT_HERE(logind) NOT_HERE(meminfo_numa) NOT_HERE(mountstats) NOT_HERE(network_route) NOT_HERE(nfs) \
+	NOT_HERE(nfsd) NOT_HERE(ntp) NOT_HERE(nvmesubsystem) NOT_HERE(pcidevice) NOT_HERE(perf) NOT_HERE(qdisc) \
+	NOT_HERE(runit) NOT_HERE(slabinfo) NOT_HERE(softirqs) NOT_HERE(supervisord) NOT_HERE(swap) \
+	NOT_HERE(sysctl) NOT_HERE(systemd) NOT_HERE(tapestats) NOT_HERE(wifi) NOT_HERE(xfrm) NOT_HERE(xfs) \
+	NOT_HERE(zfs) NOT_HERE(zoneinfo)
 /* clang-format on */
 
 #define COLLECTOR_ID(name, ...) COLLECTOR_##name,

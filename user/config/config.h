@@ -50,15 +50,26 @@ struct number_list {
 
 /* What collectors of the host take, by collector. Patterns are regular expressions; "" is none. */
 struct config_host {
-	bool cpu_guest; /* true */
+	char *arp_device_exclude, *arp_device_include;
 	char *diskstats_device_exclude, *diskstats_device_include;
 	char *filesystem_mount_points_exclude, *filesystem_mount_points_include;
 	char *filesystem_fs_types_exclude, *filesystem_fs_types_include;
 	uint64_t filesystem_mount_timeout_ns; /* 1 s, for all mounts of a scrape together */
 	uint64_t filesystem_stat_workers;     /* 4 */
+	char *hwmon_chip_exclude, *hwmon_chip_include, *hwmon_sensor_exclude, *hwmon_sensor_include;
+	char *powersupply_ignored_supplies;
+	char *interrupts_name_exclude, *interrupts_name_include;
+	char *netclass_ignored_devices;
+	char *netstat_fields, *vmstat_fields;
+	struct string_list textfile_directories;
 	char *netdev_device_exclude, *netdev_device_include;
-	bool netdev_netlink; /* true */
-	bool stat_softirq;   /* false */
+	bool arp_netlink;                   /* of no effect: net/arp says the same */
+	bool cpu_guest;                     /* true */
+	bool rapl_enable_zone_label;        /* false */
+	bool interrupts_include_zeros;      /* true */
+	bool netclass_ignore_invalid_speed; /* false */
+	bool netdev_netlink;                /* true */
+	bool stat_softirq;                  /* false */
 };
 
 struct config {

@@ -169,24 +169,27 @@ int host_read_i64(int directory, const char *path, int64_t *ret_value)
 	return error ? error : span_i64(text, ret_value);
 }
 
+/* getdents64 instead of readdir, which allocates. */
 int host_each(int directory, const char *path, int (*each)(void *ctx, int directory, const char *name), void *ctx)
 {
-	int fd = openat(directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
-	const struct dirent *entry;
-	DIR *stream;
+	CLEANUP_FD int fd = openat(directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_Alignas(struct dirent64) char buffer[8192];
+	ssize_t got;
+	int error = 0;
 
 	if (fd < 0)
 		return -errno;
-	stream = fdopendir(fd);
-	if (!stream) {
-		error = -errno;
-		close(fd);
-		return error;
+	while (!error && (got = getdents64(fd, buffer, sizeof(buffer))) != 0) {
+		if (got < 0)
+			return -errno;
+		for (ssize_t at = 0; at < got && !error;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer + at);
+
+			if (entry->d_name[0] != '.')
+				error = each(ctx, fd, entry->d_name);
+			at += entry->d_reclen;
+		}
 	}
-	while (!error && (entry = readdir(stream)))
-		if (entry->d_name[0] != '.')
-			error = each(ctx, fd, entry->d_name);
-	closedir(stream);
 	return error;
 }
 

@@ -40,6 +40,12 @@ static inline struct span span_skip(struct span span, size_t count)
 	return (struct span){ span.at + count, span.length - count };
 }
 
+/* The length for printf's %.*s, cut to what there is room for. */
+static inline int span_cut(struct span span, size_t most)
+{
+	return (int)(span.length < most ? span.length : most);
+}
+
 /* Without blanks and line ends at both ends. */
 struct span span_trim(struct span span);
 /* Cuts a NUL-terminated copy to size; a NUL byte inside ends it. */

@@ -17,7 +17,8 @@
 
 struct sample {
 	struct sample *next;
-	const struct sheet_labels *labels; /* NULL: none */
+	const struct sheet_labels *labels;        /* NULL: none */
+	const struct metric_histogram *histogram; /* NULL: it is a value */
 	double value;
 };
 
@@ -280,13 +281,13 @@ const struct sheet_labels *sheet_labels(struct sheet *sheet, const struct metric
 	return made;
 }
 
-void sheet_add(struct sheet *sheet, struct sheet_family *family, const struct sheet_labels *labels, double value)
+static void add(struct sheet *sheet, struct sheet_family *family, const struct sample *added)
 {
 	struct sample *sample = family ? take(sheet, sizeof(*sample)) : NULL;
 
 	if (!sample)
 		return;
-	*sample = (struct sample){ .labels = labels, .value = value };
+	*sample = *added;
 	if (family->last) {
 		family->last->next = sample;
 	} else {
@@ -300,6 +301,28 @@ void sheet_add(struct sheet *sheet, struct sheet_family *family, const struct sh
 	}
 	family->last = sample;
 	family->count++;
+}
+
+void sheet_add(struct sheet *sheet, struct sheet_family *family, const struct sheet_labels *labels, double value)
+{
+	add(sheet, family, &(struct sample){ .labels = labels, .value = value });
+}
+
+void sheet_add_histogram(struct sheet *sheet, struct sheet_family *family, const struct sheet_labels *labels,
+			 const struct metric_histogram *histogram)
+{
+	size_t bounds = histogram->bound_count * sizeof(double);
+	size_t counts = (histogram->bound_count + 1) * sizeof(uint64_t);
+	struct metric_histogram *copy = family ? take(sheet, sizeof(*copy) + bounds + counts) : NULL;
+	char *room;
+
+	if (!copy)
+		return;
+	room = (char *)(copy + 1);
+	*copy = *histogram;
+	copy->bounds = memcpy(room, histogram->bounds, bounds);
+	copy->counts = memcpy(room + bounds, histogram->counts, counts);
+	add(sheet, family, &(struct sample){ .labels = labels, .histogram = copy });
 }
 
 void sheet_add_labelled(struct sheet *sheet, struct sheet_family *family, const struct metric_label *labels,
@@ -316,20 +339,22 @@ size_t sheet_family_count(const struct sheet_family *family)
 	return family ? family->count : 0;
 }
 
-static bool labels_equal(const struct sheet_labels *known, const struct metric_label *labels, size_t count)
+bool sheet_labels_equal(const struct sheet_labels *a, const struct sheet_labels *b)
 {
-	if ((known ? known->count : 0) != count)
+	size_t count = a ? a->count : 0;
+
+	if (count != (b ? b->count : 0))
 		return false;
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(known->labels[i].name, labels[i].name) || strcmp(known->labels[i].value, labels[i].value))
+		if (strcmp(a->labels[i].name, b->labels[i].name) || strcmp(a->labels[i].value, b->labels[i].value))
 			return false;
 	return true;
 }
 
-bool sheet_family_has(const struct sheet_family *family, const struct metric_label *labels, size_t count)
+bool sheet_family_has(const struct sheet_family *family, const struct sheet_labels *labels)
 {
 	for (const struct sample *sample = family ? family->first : NULL; sample; sample = sample->next)
-		if (labels_equal(sample->labels, labels, count))
+		if (sheet_labels_equal(sample->labels, labels))
 			return true;
 	return false;
 }
@@ -342,13 +367,23 @@ int sheet_take_error(struct sheet *sheet)
 	return error;
 }
 
+static void visit_sample(const struct sample *sample, const struct metric_visitor *visitor)
+{
+	const struct metric_label *labels = sample->labels ? sample->labels->labels : NULL;
+	size_t count = sample->labels ? sample->labels->count : 0;
+
+	if (sample->histogram)
+		visitor->histogram(visitor->ctx, labels, count, sample->histogram);
+	else
+		visitor->sample(visitor->ctx, labels, count, sample->value);
+}
+
 void sheet_visit(const struct sheet *sheet, const struct metric_visitor *visitor)
 {
 	for (const struct sheet_family *family = sheet->first; family; family = family->next) {
 		visitor->family_begin(visitor->ctx, &family->family);
 		for (const struct sample *sample = family->first; sample; sample = sample->next)
-			visitor->sample(visitor->ctx, sample->labels ? sample->labels->labels : NULL,
-					sample->labels ? sample->labels->count : 0, sample->value);
+			visit_sample(sample, visitor);
 		visitor->family_end(visitor->ctx);
 	}
 }

@@ -38,10 +38,15 @@ void sheet_add(struct sheet *sheet, struct sheet_family *family, const struct sh
 /* The same with its labels. */
 void sheet_add_labelled(struct sheet *sheet, struct sheet_family *family, const struct metric_label *labels,
 			size_t count, double value);
+/* Adds a histogram to a family of that type; bounds and counts are copied. */
+void sheet_add_histogram(struct sheet *sheet, struct sheet_family *family, const struct sheet_labels *labels,
+			 const struct metric_histogram *histogram);
 /* Samples that the family has so far. */
 size_t sheet_family_count(const struct sheet_family *family);
 /* Whether the family has a sample with just these labels, in this order. Linear: for short families. */
-bool sheet_family_has(const struct sheet_family *family, const struct metric_label *labels, size_t count);
+bool sheet_family_has(const struct sheet_family *family, const struct sheet_labels *labels);
+/* Whether the two are the same, in the same order. NULL: none. */
+bool sheet_labels_equal(const struct sheet_labels *a, const struct sheet_labels *b);
 
 /* 0 or the first error since the last call, which is forgotten. */
 int sheet_take_error(struct sheet *sheet);

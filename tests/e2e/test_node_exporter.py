@@ -41,8 +41,9 @@ def test_promtool_finds_nothing_that_it_does_not_find_in_node_exporter(pair):
     node, sonde = pair
     theirs = set(node_lab.promtool_problems(node.text()))
     ours = node_lab.promtool_problems(sonde.text())
-    assert [line for line in ours if line not in theirs and "node_" in line and node.version != "1.5"] == []
-    assert [line for line in ours if "node_" not in line] == []
+    # Debian's is older: promtool says nothing of names that it has not.
+    new = {line for line in ours if line.startswith("node_")} - theirs
+    assert not new or node.version != "current", new
 
 
 def test_collect_and_exclude(sonde):

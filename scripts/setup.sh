@@ -19,7 +19,8 @@ declare -A packages=(
 declare -A unpacked=(
     [build]=""
     [test]="nginx=/usr/sbin/nginx prometheus=/usr/bin/promtool
-        prometheus-node-exporter=/usr/bin/prometheus-node-exporter"
+        prometheus-node-exporter=/usr/bin/prometheus-node-exporter
+        redis-tools=/usr/bin/redis-benchmark redis-server=/usr/bin/redis-server"
     [vm]="busybox-static=/bin/busybox"
 )
 
@@ -108,11 +109,13 @@ unpack() {
     known "$package" || update_lists
     (cd "$work" && apt_do "$package" download "$package")
     dpkg-deb -x "$work"/*.deb "$work/files"
-    # Every program of the package: some releases have them below /bin, some below /usr/bin.
-    for found in "$work"/files/{,usr/}{bin,sbin}/*; do
-        [ ! -f "$found" ] || ln -sfn "../files/${found#"$work/files/"}" "$tools/bin/$(basename "$found")"
-    done
     cp -a "$work/files/." "$tools/files/"
+    # Every program of the package: some releases have them below /bin, some below /usr/bin. A link may lead to a
+    # program of a package unpacked before.
+    for found in "$work"/files/{,usr/}{bin,sbin}/*; do
+        found=../files/${found#"$work/files/"}
+        [ ! -f "$tools/bin/$found" ] || ln -sfn "$found" "$tools/bin/$(basename "$found")"
+    done
     rm -rf "$work"
     [ -x "$tools/bin/$(basename "$file")" ] || fail "package $package has no $(basename "$file")"
 }
@@ -120,7 +123,7 @@ unpack() {
 # Shared libraries that an unpacked program wants and the machine lacks, installed by the package's own dependencies.
 unpacked_libraries() {
     local package=${1%%=*}
-    apt-cache depends "$package" 2>/dev/null | sed -n 's/^ *Depends: \(lib[^j ][^ ]*\)$/\1/p'
+    apt-cache depends "$package" 2>/dev/null | sed -n '/: libjs-/d; s/^ *Depends: \(\(lib\|lua-\)[^ ]*\)$/\1/p'
 }
 
 main() {

@@ -151,9 +151,13 @@ def losses(samples):
     return {(s.name, s.labels["reason"]): s.value for s in samples if s.name in names}
 
 
+def told_losses(samples):
+    """What may be the reason for a difference."""
+    return {key: value for key, value in losses(samples).items() if value}
+
+
 def differences(got, wanted):
-    return "\n".join(f"{name} {labels}: expected {wanted[name, labels]} got {got[name, labels]:.0f}"
-                     for name, labels in wanted if got[name, labels] != wanted[name, labels])
+    return "\n".join(f"{key}: expected {wanted[key]} got {got[key]}" for key in wanted if got[key] != wanted[key])
 
 
 class Lab:
@@ -174,22 +178,30 @@ class Lab:
     def expect(self, wanted):
         """Every sum must reach its number and stay there, and nothing may have been lost meanwhile."""
 
+        def told(samples):
+            return {key: total(samples, key[0], **dict(key[1])) for key in wanted}
+
+        return self.expect_told(told, wanted)
+
+    def expect_told(self, told, wanted, lost=False):
+        """Likewise, of what `told` makes of all samples. `lost`: the losses are the caller's to look at."""
+
         def seen():
             samples = self.agent.samples()
-            return samples, {key: total(samples, key[0], **dict(key[1])) for key in wanted}
+            return samples, told(samples)
 
         deadline = time.monotonic() + METRIC_SECONDS
         samples, got = seen()
         while got != wanted and time.monotonic() < deadline:
             time.sleep(0.02)
             samples, got = seen()
-        assert got == wanted, differences(got, wanted)
+        assert got == wanted, differences(got, wanted) + str(told_losses(samples))
         time.sleep(0.05)
         samples, got = seen()
         assert got == wanted, "went on growing: " + differences(got, wanted)
         after = losses(samples)
-        assert after == self.before, {key: after[key] - self.before[key] for key in after
-                                      if after[key] != self.before[key]}
+        assert lost or after == self.before, {key: after[key] - self.before[key] for key in after
+                                              if after[key] != self.before[key]}
         return samples
 
     def start(self, command, service=None, port=None, **environment):
@@ -210,11 +222,11 @@ class Lab:
             wait_until(up, READY_SECONDS, f"{command[0]} on port {port}")
         return process
 
-    def run(self, command, service, timeout=120):
+    def run(self, command, service, timeout=120, stdin=None):
         """A client: returns its standard output."""
         env = {**os.environ, "OTEL_SERVICE_NAME": f"{self.prefix}-{service}"}
-        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                              timeout=timeout, cwd=self.folder, preexec_fn=self.cgroup.enter)
+        done = subprocess.run(command, env=env, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              check=False, timeout=timeout, cwd=self.folder, preexec_fn=self.cgroup.enter)
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
 

@@ -92,6 +92,9 @@ struct proto_ops {
 	/* State for one connection; NULL on -ENOMEM. */
 	void *(*state_new)(void);
 	void (*state_free)(void *state);
+	/* The connection is older than the agent: what was agreed on it before is not known. Comes before any feed.
+	 * NULL where that makes no difference. */
+	void (*joined)(void *state);
 	/* Takes a chunk of `flow`; see proto_status. `*consumed` is always set, and length exactly when PROTO_OK.
 	 * The two flows may be fed in any interleaving that keeps each in order: a response may be offered before
 	 * its request. */
@@ -114,6 +117,7 @@ struct proto_ops {
 };
 
 extern const struct proto_ops http1_ops;
+extern const struct proto_ops redis_ops;
 
 /* All protocols, NULL-terminated, in the order of detection. */
 extern const struct proto_ops *const proto_table[];

@@ -41,6 +41,8 @@ bool connection_begin(struct stream_table *table, struct connection *conn, const
 	conn->state = state;
 	conn->side = side;
 	conn->phase = PHASE_PARSED;
+	if (!conn->from_start && ops->joined)
+		ops->joined(state);
 	for (d = 0; d < 2; d++) {
 		struct lane *lane = &conn->lanes[d];
 

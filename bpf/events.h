@@ -21,6 +21,7 @@ enum event_type {
 	EVENT_SIGHT, /* an exec_event of a process that runs already */
 	EVENT_PLAIN,
 	EVENT_PLAIN_END,
+	EVENT_MAPPED, /* a process_event: it maps a file with a TLS library's name */
 };
 
 /* Values equal enum direction of model/connection.h. */

@@ -8,46 +8,69 @@
 
 #include "kernel.h"
 #include "tls_call.h"
+#include "tls_mapped.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+SEC("kprobe/security_mmap_file")
+int BPF_KPROBE(library_mapped, struct file *file, unsigned long protection)
+{
+	if (file && protection & PROTECTION_EXECUTE)
+		on_file_mapped(file);
+	return 0;
+}
 
 SEC("uprobe")
 int ssl_read(struct pt_regs *regs)
 {
-	on_tls_call(regs, FLOW_RECEIVE, false);
+	on_tls_call(regs, TLS_LIBRARY_OPENSSL, FLOW_RECEIVE, false);
 	return 0;
 }
 
 SEC("uprobe")
 int ssl_write(struct pt_regs *regs)
 {
-	on_tls_call(regs, FLOW_SEND, false);
+	on_tls_call(regs, TLS_LIBRARY_OPENSSL, FLOW_SEND, false);
 	return 0;
 }
 
 SEC("uprobe")
 int ssl_read_ex(struct pt_regs *regs)
 {
-	on_tls_call(regs, FLOW_RECEIVE, true);
+	on_tls_call(regs, TLS_LIBRARY_OPENSSL, FLOW_RECEIVE, true);
 	return 0;
 }
 
 SEC("uprobe")
 int ssl_write_ex(struct pt_regs *regs)
 {
-	on_tls_call(regs, FLOW_SEND, true);
+	on_tls_call(regs, TLS_LIBRARY_OPENSSL, FLOW_SEND, true);
+	return 0;
+}
+
+SEC("uprobe")
+int gnutls_receive(struct pt_regs *regs)
+{
+	on_tls_call(regs, TLS_LIBRARY_GNUTLS, FLOW_RECEIVE, false);
+	return 0;
+}
+
+SEC("uprobe")
+int gnutls_send(struct pt_regs *regs)
+{
+	on_tls_call(regs, TLS_LIBRARY_GNUTLS, FLOW_SEND, false);
 	return 0;
 }
 
 SEC("uretprobe")
-int ssl_return(struct pt_regs *regs)
+int tls_return(struct pt_regs *regs)
 {
 	on_tls_return(regs);
 	return 0;
 }
 
 SEC("uprobe")
-int ssl_free(struct pt_regs *regs)
+int tls_session_gone(struct pt_regs *regs)
 {
 	on_tls_session_gone(regs);
 	return 0;

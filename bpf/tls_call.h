@@ -28,7 +28,13 @@ struct tls_call {
 	__u64 size_at; /* where the number of bytes is written, 0 when it is returned */
 	__u64 entered_ns;
 	__u64 stack;
-	__u64 direction;
+	__u32 direction;
+	__u32 library; /* enum tls_library */
+};
+
+enum tls_library {
+	TLS_LIBRARY_OPENSSL,
+	TLS_LIBRARY_GNUTLS, /* its sessions do not tell their descriptor */
 };
 
 /* A thread's calls, and how far the telling of the one that has returned is. It is the thread's own because a per-CPU
@@ -111,7 +117,7 @@ static __always_inline void tls_call_push(struct tls_thread *thread, const struc
 	thread->depth = depth + 1;
 }
 
-static __always_inline void on_tls_call(struct pt_regs *regs, __u32 direction, bool extended)
+static __always_inline void on_tls_call(struct pt_regs *regs, enum tls_library library, __u32 direction, bool extended)
 {
 	struct tls_thread *thread;
 	struct tls_call call = {
@@ -120,6 +126,7 @@ static __always_inline void on_tls_call(struct pt_regs *regs, __u32 direction, b
 		.size_at = extended ? PT_REGS_PARM4(regs) : 0,
 		.stack = PT_REGS_SP(regs),
 		.direction = direction,
+		.library = library,
 	};
 
 	if (!process_selected(bpf_get_current_pid_tgid() >> 32))
@@ -281,7 +288,8 @@ static __always_inline int plain_fill(struct tls_thread *thread, const struct tl
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.type = EVENT_PLAIN;
 	event->direction = direction;
-	ssl_channel(call->session, event);
+	if (call->library == TLS_LIBRARY_OPENSSL)
+		ssl_channel(call->session, event);
 	session = tls_session_of(call->session, event->conn_id);
 	if (!session)
 		return -1;

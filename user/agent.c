@@ -57,7 +57,7 @@ static size_t drain(struct agent *agent)
 
 static bool tls_waiting(const struct agent *agent)
 {
-	return agent->tls && tls_table_waiting(agent->tls);
+	return agent->tls && (tls_table_waiting(agent->tls) || tls_hooks_waiting(agent->tls_hooks));
 }
 
 /* Failing to change the pace leaves the old one: nothing is lost by that. */
@@ -337,7 +337,7 @@ int agent_run(struct config *config, const struct config_source *source)
 	if (!error)
 		error = fill_loop(&agent);
 	if (!error)
-		error = agent_drop_privileges();
+		error = agent_drop_privileges(agent.tls_hooks && tls_hooks_need_admin(agent.tls_hooks));
 	if (error) {
 		log_error("cannot start", log_errno(error));
 	} else {

@@ -112,4 +112,5 @@ size_t agent_health(void *ctx, struct web_check *ret_checks);
 void agent_watch_losses(struct agent *agent);
 
 /* --- agent_privileges.c: gives up what is not needed after start. */
-MUST_CHECK int agent_drop_privileges(void);
+/* `keep_admin`: uprobes on this kernel need CAP_SYS_ADMIN. */
+MUST_CHECK int agent_drop_privileges(bool keep_admin);

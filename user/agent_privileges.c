@@ -17,20 +17,26 @@
  * CHECKPOINT_RESTORE: /proc/PID/map_files, which alone names a library that was replaced while it is in use. */
 static const int kept[] = { CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE };
 
-int agent_drop_privileges(void)
+static void keep(struct __user_cap_data_struct *kept_sets, const struct __user_cap_data_struct *have, int capability)
+{
+	uint32_t bit = have[capability / 32].permitted & (1U << (capability % 32));
+
+	kept_sets[capability / 32].permitted |= bit;
+	kept_sets[capability / 32].effective |= bit;
+}
+
+int agent_drop_privileges(bool keep_admin)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct have[2], keep[2] = { { 0 }, { 0 } };
+	struct __user_cap_data_struct have[2], left[2] = { { 0 }, { 0 } };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
 	if (syscall(SYS_capget, &header, have))
 		return -errno;
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-		uint32_t bit = have[kept[i] / 32].permitted & (1U << (kept[i] % 32));
-
-		keep[kept[i] / 32].permitted |= bit;
-		keep[kept[i] / 32].effective |= bit;
-	}
-	return syscall(SYS_capset, &header, keep) ? -errno : 0;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		keep(left, have, kept[i]);
+	if (keep_admin)
+		keep(left, have, CAP_SYS_ADMIN);
+	return syscall(SYS_capset, &header, left) ? -errno : 0;
 }

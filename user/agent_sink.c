@@ -49,6 +49,14 @@ static void on_plain_end(void *ctx, const struct plain_end *end)
 		tls_on_plain_end(agent->tls, end);
 }
 
+static void on_mapped(void *ctx, uint32_t tgid)
+{
+	struct agent *agent = ctx;
+
+	if (agent->tls_hooks)
+		tls_hooks_look(agent->tls_hooks, tgid, agent->now_ns);
+}
+
 static struct identity_exec identity_exec_of(const struct process_exec *exec)
 {
 	return (struct identity_exec){
@@ -107,6 +115,7 @@ struct capture_sink agent_sink(struct agent *agent)
 		.end = on_end,
 		.plain = on_plain,
 		.plain_end = on_plain_end,
+		.mapped = on_mapped,
 		.exec = on_exec,
 		.sight = on_sight,
 		.fork = on_fork,

@@ -73,7 +73,7 @@ void agent_tls_tick(struct agent *agent)
 void agent_tls_exec(struct agent *agent, uint32_t tgid)
 {
 	if (agent->tls_hooks && agent_selects(agent, tgid))
-		tls_hooks_look(agent->tls_hooks, tgid, agent->now_ns);
+		tls_hooks_executed(agent->tls_hooks, tgid, agent->now_ns);
 }
 
 static void control_skip(void *ctx, uint64_t conn_id, enum direction direction, uint32_t position)

@@ -123,3 +123,22 @@ def test_nginx_and_wrk(lab, certificate):
         lab.key(CLIENT, "wrk", url_scheme="https", http_response_status_code="200", error_type=None,
                 server_port=str(port)): done,
     })
+
+
+def test_wget(lab, certificate):
+    """GnuTLS, whose sessions do not tell their descriptor."""
+    port = start_nginx(lab, certificate, "nginx")
+    url = f"https://127.0.0.1:{port}"
+    for _ in range(10):
+        lab.run([tool("wget"), "-q", "--no-check-certificate", "-O", "/dev/null", f"{url}/small.txt"], "wget")
+    lab.run([tool("wget"), "-q", "--no-check-certificate", "-O", "/dev/null", *[f"{url}/small.txt"] * 20], "wget")
+    lab.run([tool("wget"), "-q", "--no-check-certificate", "-O", "/dev/null", f"{url}/large.bin"], "wget")
+    samples = lab.expect({
+        lab.key(SERVER, "nginx", url_scheme="https"): 31,
+        lab.key(CLIENT, "wget", url_scheme="https", http_response_status_code="200", server_port=str(port),
+                tls_protocol_version="1.3"): 31,
+        lab.key("sonde_unparsed_connections_total", "wget"): 0,
+    })
+    sizes = [s.value for s in samples if s.name == "http_client_response_body_size_bytes_sum"
+             and s.labels["service_name"] == f"{lab.prefix}-wget"]
+    assert sum(sizes) == 30 * 200 + 3_000_000

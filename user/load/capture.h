@@ -26,6 +26,8 @@ struct capture_sink {
 	void (*end)(void *ctx, const struct connection_end *end);
 	void (*plain)(void *ctx, const struct plain_segment *plain);
 	void (*plain_end)(void *ctx, const struct plain_end *end);
+	/* A process maps a TLS library. */
+	void (*mapped)(void *ctx, uint32_t tgid);
 	void (*exec)(void *ctx, const struct process_exec *exec);
 	/* A process that ran before the agent moves its first bytes. */
 	void (*sight)(void *ctx, const struct process_exec *exec);

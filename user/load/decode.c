@@ -138,6 +138,8 @@ static int decode_process(const uint8_t *record, size_t length, const struct cap
 		sink->fork(sink->ctx, &(struct process_fork){ .parent_tgid = event->parent_tgid,
 							      .child_tgid = event->tgid,
 							      .time_ns = event->time_ns });
+	else if (event->header.type == EVENT_MAPPED)
+		sink->mapped(sink->ctx, event->tgid);
 	else
 		sink->exit(sink->ctx, &(struct process_exit){ .tgid = event->tgid, .time_ns = event->time_ns });
 	return 0;
@@ -217,6 +219,7 @@ int decode_event(const uint8_t *record, size_t length, const struct capture_sink
 		return decode_plain_end(record, header->length, sink);
 	case EVENT_FORK:
 	case EVENT_EXIT:
+	case EVENT_MAPPED:
 		return decode_process(record, header->length, sink);
 	default:
 		return -EBADMSG;

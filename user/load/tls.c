@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "load/tls_internal.h"
+#include "load/uprobe.h"
 
 /* Each hook holds a descriptor. */
 static void raise_file_limit(void)
@@ -58,17 +59,52 @@ static int share_maps(struct tls_bpf *bpf, const struct capture_bpf *capture)
 	return error;
 }
 
-static int load(struct tls_hooks *hooks, const struct config *config)
+static int open_configured(struct tls_hooks *hooks, const struct config *config)
 {
 	uint32_t sessions = (uint32_t)config->capture_max_connections;
-	int error = share_maps(hooks->bpf, hooks->capture->bpf);
+	int error;
 
+	hooks->bpf = tls_bpf__open();
+	if (!hooks->bpf)
+		return -errno;
 	configure(hooks->bpf, hooks->capture->bpf);
+	error = share_maps(hooks->bpf, hooks->capture->bpf);
 	if (!error)
 		error = bpf_map__set_max_entries(hooks->bpf->maps.tls_sessions, sessions);
 	if (!error)
 		error = bpf_map__set_max_entries(hooks->bpf->maps.tls_requests, sessions);
+	return error;
+}
+
+static int load_for_perf(struct tls_hooks *hooks, const struct config *config)
+{
+	int error;
+
+	tls_bpf__destroy(hooks->bpf);
+	error = open_configured(hooks, config);
 	return error ? error : tls_bpf__load(hooks->bpf);
+}
+
+static int load(struct tls_hooks *hooks, const struct config *config)
+{
+	struct bpf_program *program;
+	int error = open_configured(hooks, config);
+
+	if (error)
+		return error;
+	bpf_object__for_each_program(program, hooks->bpf->obj)
+	{
+		if (program != hooks->bpf->progs.library_mapped)
+			uprobe_multi_prepare(program);
+	}
+	if (!error)
+		error = tls_bpf__load(hooks->bpf);
+	if (error || uprobe_multi_works(hooks->bpf->progs.tls_session_gone)) {
+		hooks->multi = !error;
+		return error;
+	}
+	/* What is loaded for such a link cannot be attached otherwise. */
+	return load_for_perf(hooks, config);
 }
 
 int tls_hooks_new(struct capture *capture, const struct config *config, struct tls_hooks **ret_hooks,
@@ -81,8 +117,7 @@ int tls_hooks_new(struct capture *capture, const struct config *config, struct t
 		hooks->capture = capture;
 		hooks->procfs = config->path_procfs;
 		hash_table_init(&hooks->files, TLS_FILES_MAX);
-		hooks->bpf = tls_bpf__open();
-		error = hooks->bpf ? load(hooks, config) : -errno;
+		error = load(hooks, config);
 	}
 	if (error) {
 		capture_error_set(ret_error, "TLS libraries: the kernel refuses the programs: %s", strerror(-error));
@@ -90,6 +125,7 @@ int tls_hooks_new(struct capture *capture, const struct config *config, struct t
 		return error;
 	}
 	raise_file_limit();
+	hooks->mapped = bpf_program__attach(hooks->bpf->progs.library_mapped);
 	capture->companion = hooks->bpf->obj;
 	*ret_hooks = hooks;
 	return 0;
@@ -118,9 +154,20 @@ void tls_hooks_free(struct tls_hooks *hooks)
 	if (!hooks)
 		return;
 	tls_files_free(hooks);
+	bpf_link__destroy(hooks->mapped);
 	hooks->capture->companion = NULL;
 	tls_bpf__destroy(hooks->bpf);
 	free(hooks);
+}
+
+bool tls_hooks_need_admin(const struct tls_hooks *hooks)
+{
+	return !hooks->multi;
+}
+
+bool tls_hooks_waiting(const struct tls_hooks *hooks)
+{
+	return hooks->look_count > 0;
 }
 
 uint64_t tls_hooks_attached_ns(const struct tls_hooks *hooks)

@@ -20,14 +20,19 @@ void tls_hooks_free(struct tls_hooks *hooks);
 /* Attaches to the libraries in the usual folders, so that processes which live for milliseconds are seen, and to what
  * the running processes map. */
 void tls_hooks_scan(struct tls_hooks *hooks);
-/* The process has executed a file or mapped a library: looks now, and again soon in case it has not finished mapping.
- */
+/* The process has executed a file. */
+void tls_hooks_executed(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns);
+/* It is mapping a library: looks now, and again soon in case it has not finished. */
 void tls_hooks_look(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns);
+/* A process is to be looked at again soon. */
+bool tls_hooks_waiting(const struct tls_hooks *hooks);
 /* Call it with every drain. */
 void tls_hooks_tick(struct tls_hooks *hooks, uint64_t now_ns);
 /* The process is gone: so are its sessions. */
 void tls_hooks_exited(struct tls_hooks *hooks, uint32_t tgid);
 
+/* Attaching after the start needs CAP_SYS_ADMIN: this kernel has no links of many uprobes. */
+bool tls_hooks_need_admin(const struct tls_hooks *hooks);
 /* CLOCK_MONOTONIC of the last time that hooks were attached: what was open before may have said more than was seen. */
 uint64_t tls_hooks_attached_ns(const struct tls_hooks *hooks);
 /* Requests of stream for sessions; `hooks` is the ctx. */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "load/tls_internal.h"
+#include "load/uprobe.h"
 #include "symbol/elf_file.h"
 
 enum tls_program {
@@ -16,7 +17,9 @@ enum tls_program {
 	SSL_WRITE,
 	SSL_READ_EX,
 	SSL_WRITE_EX,
-	SSL_FREE,
+	GNUTLS_RECEIVE,
+	GNUTLS_SEND,
+	SESSION_GONE,
 };
 
 struct tls_function {
@@ -24,37 +27,76 @@ struct tls_function {
 	enum tls_program entry;
 	bool returns; /* its return is hooked too */
 	bool required;
+	bool wrapped; /* where the function before it is there, this one calls that one */
 };
 
 /* OpenSSL since 1.1.0; the _ex forms came with 1.1.1. SSL_peek is its own function and is not hooked: what it shows is
  * read again. */
 static const struct tls_function openssl[] = {
-	{ "SSL_read", SSL_READ, true, true },        { "SSL_write", SSL_WRITE, true, true },
-	{ "SSL_read_ex", SSL_READ_EX, true, false }, { "SSL_write_ex", SSL_WRITE_EX, true, false },
-	{ "SSL_free", SSL_FREE, false, true },       { "SSL_clear", SSL_FREE, false, false },
+	{ .name = "SSL_read", .entry = SSL_READ, .returns = true, .required = true },
+	{ .name = "SSL_write", .entry = SSL_WRITE, .returns = true, .required = true },
+	{ .name = "SSL_read_ex", .entry = SSL_READ_EX, .returns = true },
+	{ .name = "SSL_write_ex", .entry = SSL_WRITE_EX, .returns = true },
+	{ .name = "SSL_free", .entry = SESSION_GONE, .required = true },
+	{ .name = "SSL_clear", .entry = SESSION_GONE },
 };
-#define OPENSSL_COUNT (sizeof(openssl) / sizeof(openssl[0]))
-_Static_assert(2 * OPENSSL_COUNT <= TLS_LINKS_MAX, "links of one file");
+
+/* GnuTLS 3: gnutls_record_send2 came with 3.6.3, and everything that sends calls it since. */
+static const struct tls_function gnutls[] = {
+	{ .name = "gnutls_record_recv", .entry = GNUTLS_RECEIVE, .returns = true, .required = true },
+	{ .name = "gnutls_record_recv_seq", .entry = GNUTLS_RECEIVE, .returns = true },
+	{ .name = "gnutls_record_send2", .entry = GNUTLS_SEND, .returns = true },
+	{ .name = "gnutls_record_send", .entry = GNUTLS_SEND, .returns = true, .required = true, .wrapped = true },
+	{ .name = "gnutls_deinit", .entry = SESSION_GONE, .required = true },
+};
+
+struct tls_library {
+	const struct tls_function *functions;
+	size_t count;
+};
+
+#define LIBRARY(functions)                                            \
+	{                                                             \
+		functions, sizeof(functions) / sizeof((functions)[0]) \
+	}
+
+static const struct tls_library libraries[] = { LIBRARY(openssl), LIBRARY(gnutls) };
+
+#define LIBRARY_COUNT (sizeof(libraries) / sizeof(libraries[0]))
+#define FUNCTIONS_MAX (TLS_LINKS_MAX / 2)
+_Static_assert(sizeof(openssl) / sizeof(openssl[0]) <= FUNCTIONS_MAX, "links of one file");
+_Static_assert(sizeof(gnutls) / sizeof(gnutls[0]) <= FUNCTIONS_MAX, "links of one file");
 
 static struct bpf_program *program_of(struct tls_hooks *hooks, enum tls_program program)
 {
 	struct bpf_program *const programs[] = {
-		[SSL_READ] = hooks->bpf->progs.ssl_read,       [SSL_WRITE] = hooks->bpf->progs.ssl_write,
-		[SSL_READ_EX] = hooks->bpf->progs.ssl_read_ex, [SSL_WRITE_EX] = hooks->bpf->progs.ssl_write_ex,
-		[SSL_FREE] = hooks->bpf->progs.ssl_free,
+		[SSL_READ] = hooks->bpf->progs.ssl_read,
+		[SSL_WRITE] = hooks->bpf->progs.ssl_write,
+		[SSL_READ_EX] = hooks->bpf->progs.ssl_read_ex,
+		[SSL_WRITE_EX] = hooks->bpf->progs.ssl_write_ex,
+		[GNUTLS_RECEIVE] = hooks->bpf->progs.gnutls_receive,
+		[GNUTLS_SEND] = hooks->bpf->progs.gnutls_send,
+		[SESSION_GONE] = hooks->bpf->progs.tls_session_gone,
 	};
 
 	return programs[program];
 }
 
 /* The descriptor names the file even where its path is another namespace's, or gone. */
-static int attach_one(struct tls_file *file, const struct bpf_program *program, int fd, uint64_t offset, bool at_return)
+static int attach_one(struct tls_hooks *hooks, struct tls_file *file, const struct bpf_program *program, int fd,
+		      uint64_t offset, bool at_return)
 {
 	LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = at_return);
 	struct bpf_link *link;
 	char path[64];
+	int error;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (hooks->multi) {
+		error = uprobe_multi_attach(program, path, offset, at_return, &file->fds[file->link_count]);
+		file->link_count += !error;
+		return error;
+	}
 	link = bpf_program__attach_uprobe_opts(program, -1, path, offset, &options);
 	if (!link)
 		return -errno;
@@ -69,34 +111,65 @@ static int attach_function(struct tls_hooks *hooks, struct tls_file *file, int f
 	int error = 0;
 
 	if (function->returns)
-		error = attach_one(file, hooks->bpf->progs.ssl_return, fd, offset, true);
+		error = attach_one(hooks, file, hooks->bpf->progs.tls_return, fd, offset, true);
 	if (!error)
-		error = attach_one(file, program_of(hooks, function->entry), fd, offset, false);
+		error = attach_one(hooks, file, program_of(hooks, function->entry), fd, offset, false);
 	return error;
 }
 
 static void detach(struct tls_file *file)
 {
-	while (file->link_count)
-		bpf_link__destroy(file->links[--file->link_count]);
+	while (file->link_count--) {
+		if (file->links[file->link_count])
+			bpf_link__destroy(file->links[file->link_count]);
+		else
+			close(file->fds[file->link_count]);
+	}
+	file->link_count = 0;
+}
+
+static bool has_library(const struct tls_library *library, const struct symbol *symbols)
+{
+	for (size_t i = 0; i < library->count; i++)
+		if (library->functions[i].required && !symbols[i].offset)
+			return false;
+	return true;
+}
+
+static int attach_library(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct tls_library *library,
+			  const struct symbol *symbols)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < library->count && !error; i++) {
+		bool wrapped = i && library->functions[i].wrapped && symbols[i - 1].offset;
+
+		if (symbols[i].offset && !wrapped)
+			error = attach_function(hooks, file, fd, &library->functions[i], symbols[i].offset);
+	}
+	return error;
 }
 
 void tls_attach(struct tls_hooks *hooks, struct tls_file *file, int fd)
 {
-	struct symbol symbols[OPENSSL_COUNT];
-	int error = 0;
+	struct symbol symbols[LIBRARY_COUNT * FUNCTIONS_MAX] = { 0 };
+	const struct tls_library *found = NULL;
+	size_t count = 0, first = 0;
 
-	for (size_t i = 0; i < OPENSSL_COUNT; i++)
-		symbols[i] = (struct symbol){ .name = openssl[i].name };
-	if (elf_find_symbols(fd, symbols, OPENSSL_COUNT))
+	for (size_t i = 0; i < LIBRARY_COUNT; i++)
+		for (size_t j = 0; j < libraries[i].count; j++)
+			symbols[count++].name = libraries[i].functions[j].name;
+	if (elf_find_symbols(fd, symbols, count))
 		return;
-	for (size_t i = 0; i < OPENSSL_COUNT; i++)
-		if (openssl[i].required && !symbols[i].offset)
-			return;
-	for (size_t i = 0; i < OPENSSL_COUNT && !error; i++)
-		if (symbols[i].offset)
-			error = attach_function(hooks, file, fd, &openssl[i], symbols[i].offset);
-	if (error) {
+	for (size_t i = 0; i < LIBRARY_COUNT && !found; i++) {
+		if (has_library(&libraries[i], &symbols[first]))
+			found = &libraries[i];
+		else
+			first += libraries[i].count;
+	}
+	if (!found)
+		return;
+	if (attach_library(hooks, file, fd, found, &symbols[first])) {
 		detach(file);
 		hooks->figures.refused++;
 		return;

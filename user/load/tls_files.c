@@ -16,8 +16,10 @@
 #include "load/tls_internal.h"
 
 #define LOOK_ROUNDS 4
+#define LOOK_ROUNDS_TOLD 2
 
-/* When a process is looked at again after it began: dynamic loaders take milliseconds, some programs load late. */
+/* When a process is looked at again: dynamic loaders take milliseconds, some programs load late. With the kernel's word
+ * for it the first two are enough: the file is mapped a moment after it is told. */
 static const uint64_t look_after_ns[LOOK_ROUNDS] = { 2000000, 20000000, 200000000, 2000000000 };
 
 struct file_key {
@@ -75,7 +77,7 @@ bool tls_files_name_fits(const char *path)
 {
 	const char *name = strrchr(path, '/');
 
-	return name && !strncmp(name, "/libssl", 7);
+	return name && (!strncmp(name, "/libssl", 7) || !strncmp(name, "/libgnutls", 10));
 }
 
 /* One line of maps: `start-end perms offset dev inode path`. The link in map_files names the very file that is mapped,
@@ -100,13 +102,19 @@ static void look_at_mapping(struct tls_hooks *hooks, uint32_t tgid, const char *
 	offer_path(hooks, link);
 }
 
+static void look_at_executable(struct tls_hooks *hooks, uint32_t tgid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/%u/exe", hooks->procfs, tgid);
+	offer_path(hooks, path);
+}
+
 static void look_at(struct tls_hooks *hooks, uint32_t tgid)
 {
 	char path[64], line[4096 + 128];
 	CLEANUP_FILE FILE *maps = NULL;
 
-	snprintf(path, sizeof(path), "%s/%u/exe", hooks->procfs, tgid);
-	offer_path(hooks, path);
 	snprintf(path, sizeof(path), "%s/%u/maps", hooks->procfs, tgid);
 	maps = fopen(path, "re");
 	while (maps && fgets(line, sizeof(line), maps)) {
@@ -118,7 +126,7 @@ static void look_at(struct tls_hooks *hooks, uint32_t tgid)
 
 static void look_again(struct tls_hooks *hooks, uint32_t tgid, uint32_t round, uint64_t now_ns)
 {
-	if (round >= LOOK_ROUNDS || hooks->look_count >= TLS_LOOKS_MAX)
+	if (round >= (hooks->mapped ? LOOK_ROUNDS_TOLD : LOOK_ROUNDS) || hooks->look_count >= TLS_LOOKS_MAX)
 		return;
 	hooks->looks[hooks->look_count++] =
 		(struct tls_look){ .tgid = tgid, .round = round, .due_ns = now_ns + look_after_ns[round] };
@@ -128,6 +136,13 @@ void tls_hooks_look(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns)
 {
 	look_at(hooks, tgid);
 	look_again(hooks, tgid, 0, now_ns);
+}
+
+void tls_hooks_executed(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns)
+{
+	look_at_executable(hooks, tgid);
+	if (!hooks->mapped)
+		look_again(hooks, tgid, 0, now_ns);
 }
 
 void tls_hooks_tick(struct tls_hooks *hooks, uint64_t now_ns)
@@ -156,14 +171,16 @@ void tls_hooks_exited(struct tls_hooks *hooks, uint32_t tgid)
 
 static void offer_folders(struct tls_hooks *hooks)
 {
-	static const char *const patterns[] = { "/lib/*-linux-gnu/libssl.so*", "/usr/lib/*-linux-gnu/libssl.so*",
-						"/usr/lib64/libssl.so*",       "/usr/lib/libssl.so*",
-						"/usr/local/lib/libssl.so*",   "/usr/local/lib64/libssl.so*" };
+	static const char *const folders[] = { "/lib/*-linux-gnu", "/usr/lib/*-linux-gnu", "/usr/lib64",
+					       "/usr/lib",         "/usr/local/lib",       "/usr/local/lib64" };
+	static const char *const names[] = { "libssl.so*", "libgnutls.so*" };
 
-	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) * 2; i++) {
+		char pattern[128];
 		glob_t found;
 
-		if (!glob(patterns[i], GLOB_NOSORT, NULL, &found))
+		snprintf(pattern, sizeof(pattern), "%s/%s", folders[i / 2], names[i % 2]);
+		if (!glob(pattern, GLOB_NOSORT, NULL, &found))
 			for (size_t j = 0; j < found.gl_pathc; j++)
 				offer_path(hooks, found.gl_pathv[j]);
 		globfree(&found);
@@ -179,8 +196,10 @@ void tls_hooks_scan(struct tls_hooks *hooks)
 	while (directory && (entry = readdir(directory))) {
 		uint32_t tgid;
 
-		if (!number_u32(entry->d_name, &tgid) && tgid != (uint32_t)getpid())
+		if (!number_u32(entry->d_name, &tgid) && tgid != (uint32_t)getpid()) {
+			look_at_executable(hooks, tgid);
 			look_at(hooks, tgid);
+		}
 	}
 	if (directory)
 		closedir(directory);

@@ -20,9 +20,10 @@ struct tls_file {
 	struct hash_node node;
 	uint64_t device;
 	uint64_t inode;
-	int64_t changed_s; /* inode numbers are reused */
-	struct bpf_link *links[TLS_LINKS_MAX];
-	size_t link_count; /* 0: nothing to hook */
+	int64_t changed_s;                     /* inode numbers are reused */
+	struct bpf_link *links[TLS_LINKS_MAX]; /* perf's events, or */
+	int fds[TLS_LINKS_MAX];                /* links of many */
+	size_t link_count;                     /* 0: nothing to hook */
 };
 
 /* A process to be looked at again. */
@@ -39,7 +40,9 @@ struct tls_hooks {
 	struct hash_table files; /* of tls_file */
 	struct tls_look looks[TLS_LOOKS_MAX];
 	size_t look_count;
+	bool multi; /* by links of many; else by perf's events, which need CAP_SYS_ADMIN on newer kernels */
 	uint64_t attached_ns;
+	struct bpf_link *mapped; /* the kernel tells of libraries; NULL: processes are looked at again and again */
 	struct tls_figures figures;
 };
 

@@ -13,6 +13,13 @@ static void on_report(void *ctx, const struct unparsed_report *report)
 	agent_count_unparsed(ctx, report);
 }
 
+static void on_sighted(void *ctx, uint32_t tgid)
+{
+	struct agent *agent = ctx;
+
+	tls_hooks_sighted(agent->tls_hooks, tgid, agent->now_ns);
+}
+
 static void on_handshake(void *ctx, const struct tls_handshake *handshake)
 {
 	struct agent *agent = ctx;
@@ -31,6 +38,7 @@ static int make_table(struct agent *agent)
 	struct tls_callbacks callbacks = {
 		.ctx = agent,
 		.unparsed = on_report,
+		.sighted = on_sighted,
 		.handshake = on_handshake,
 		.connections = capture_control_of(agent->capture),
 	};

@@ -77,6 +77,12 @@ static void on_handshake(void *ctx, const struct tls_handshake *handshake)
 	scene->handshakes[scene->handshake_count++] = *handshake;
 }
 
+static void on_sighted(void *ctx, uint32_t tgid)
+{
+	(void)ctx;
+	assert_int_equal(tgid, 77);
+}
+
 static void begin(struct scene *scene)
 {
 	static const struct proto_ops *const protocols[] = { &fake_ops, NULL };
@@ -93,6 +99,7 @@ static void begin(struct scene *scene)
 	struct tls_config config = { .max_sessions = 4, .max_held_bytes = 65536, .hold_ns = HOLD_NS };
 	struct tls_callbacks above = { .ctx = scene,
 				       .unparsed = on_unparsed,
+				       .sighted = on_sighted,
 				       .handshake = on_handshake,
 				       .connections = { .ctx = scene, .mute = on_mute } };
 

@@ -24,6 +24,8 @@ void tls_hooks_scan(struct tls_hooks *hooks);
 void tls_hooks_executed(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns);
 /* It is mapping a library: looks now, and again soon in case it has not finished. */
 void tls_hooks_look(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns);
+/* The process begins a TLS connection: looks whether it has a library that is not hooked, once in a while. */
+void tls_hooks_sighted(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns);
 /* A process is to be looked at again soon. */
 bool tls_hooks_waiting(const struct tls_hooks *hooks);
 /* Call it with every drain. */

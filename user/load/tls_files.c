@@ -15,6 +15,7 @@
 #include "base/number.h"
 #include "load/tls_internal.h"
 
+#define SIGHT_EVERY_NS 1000000000ULL
 #define LOOK_ROUNDS 4
 #define LOOK_ROUNDS_TOLD 2
 
@@ -143,6 +144,16 @@ void tls_hooks_executed(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns)
 	look_at_executable(hooks, tgid);
 	if (!hooks->mapped)
 		look_again(hooks, tgid, 0, now_ns);
+}
+
+void tls_hooks_sighted(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns)
+{
+	struct tls_look *sight = &hooks->sights[tgid & (TLS_SIGHTS - 1)];
+
+	if (sight->tgid == tgid && now_ns < sight->due_ns)
+		return;
+	*sight = (struct tls_look){ .tgid = tgid, .due_ns = now_ns + SIGHT_EVERY_NS };
+	look_at(hooks, tgid);
 }
 
 void tls_hooks_tick(struct tls_hooks *hooks, uint64_t now_ns)

@@ -14,6 +14,7 @@
 #define TLS_LINKS_MAX 16 /* hooks on one file */
 #define TLS_FILES_MAX 4096
 #define TLS_LOOKS_MAX 1024
+#define TLS_SIGHTS 256 /* processes that began connections, remembered; a power of two */
 
 /* A file that was looked into, by what does not change while it is mapped. */
 struct tls_file {
@@ -40,6 +41,7 @@ struct tls_hooks {
 	struct hash_table files; /* of tls_file */
 	struct tls_look looks[TLS_LOOKS_MAX];
 	size_t look_count;
+	struct tls_look sights[TLS_SIGHTS]; /* due_ns: not to be looked at before */
 	bool multi; /* by links of many; else by perf's events, which need CAP_SYS_ADMIN on newer kernels */
 	uint64_t attached_ns;
 	struct bpf_link *mapped; /* the kernel tells of libraries; NULL: processes are looked at again and again */

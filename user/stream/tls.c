@@ -234,6 +234,7 @@ void tls_unparsed(struct tls_table *table, const struct unparsed_report *report)
 	}
 	conn->held = *report;
 	conn->has_held = true;
+	table->callbacks.sighted(table->callbacks.ctx, report->tgid);
 }
 
 void tls_mute(struct tls_table *table, uint64_t conn_id)

@@ -128,8 +128,8 @@ for line in sys.stdin:
 
 
 def test_library_of_its_own_loaded_late(stage, certificate):
-    """Not in the usual folders, loaded long after the process began. Hooked when it is mapped, or, where the kernel does
-    not tell that, when the process begins its first connection: that one is then read or counted as unread."""
+    """Not in the usual folders, loaded long after the process began. Hooked when it is mapped, or, where the kernel
+    does not tell that, when the process begins its first connection: that one is then read or counted as unread."""
     port = start_nginx(stage.lab, certificate, "nginx")
     stage.observe()
     folder = copy_library(stage.folder / "lib")

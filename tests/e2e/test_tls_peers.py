@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The right connection: 200 TLS connections at once to 20 servers that each answer with their own name.
 
-The requests' Host names the server that the client means and no port, so the port in the metrics is that of the connection
-that the agent found: a request under another server's port would be a wrong join, one without a port is one that was
-left open. Each client checks that the answer came from the server that it asked.
+The requests' Host names the server that the client means and no port, so the port in the metrics is that of the
+connection that the agent found: a request under another server's port would be a wrong join, one without a port is one
+that was left open. Each client checks that the answer came from the server that it asked.
 """
 
 import os

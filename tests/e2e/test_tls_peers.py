@@ -6,11 +6,13 @@ connection that the agent found: a request under another server's port would be 
 that was left open. Each client checks that the answer came from the server that it asked.
 """
 
+import contextlib
 import os
+import socket
 
 import pytest
 
-from http_lab import CLIENT, SERVER, free_port, tool, total
+from http_lab import CLIENT, SERVER, tool, total
 from test_tls import (PYTHON, fixture_agent, fixture_certificate, fixture_lab)  # pylint: disable=unused-import
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -154,8 +156,12 @@ for link in links:
 
 
 def start_servers(lab, certificate):
-    ports = [free_port() for _ in range(SERVERS)]
-    assert len(set(ports)) == SERVERS
+    with contextlib.ExitStack() as stack:
+        # All at once, so that no port comes twice.
+        socks = [stack.enter_context(socket.socket()) for _ in range(SERVERS)]
+        for sock in socks:
+            sock.bind(("127.0.0.1", 0))
+        ports = [sock.getsockname()[1] for sock in socks]
     program = lab.file("servers.py", SERVER_PROGRAM)
     lab.start([PYTHON, program, *certificate, *map(str, ports)], "servers", ports[-1])
     return ports

@@ -72,6 +72,17 @@ static bool buffer_reserve(struct buffer *buffer, size_t length)
 	return true;
 }
 
+void *buffer_extend(struct buffer *buffer, size_t length)
+{
+	char *at;
+
+	if (!buffer_reserve(buffer, length))
+		return NULL;
+	at = buffer->data + buffer->length;
+	buffer->length += length;
+	return at;
+}
+
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length)
 {
 	if (!length || !buffer_reserve(buffer, length))

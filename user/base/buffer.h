@@ -29,6 +29,8 @@ void buffer_done(struct buffer *buffer);
 void buffer_reset(struct buffer *buffer);
 
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length);
+/* Room for `length` more bytes, which count as appended: the caller writes them at once. NULL when it failed. */
+void *buffer_extend(struct buffer *buffer, size_t length);
 void buffer_append_string(struct buffer *buffer, const char *string);
 void buffer_append_char(struct buffer *buffer, char c);
 void buffer_append_uint(struct buffer *buffer, unsigned long long value);

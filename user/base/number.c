@@ -186,3 +186,21 @@ int number_bool(const char *text, bool *ret_value)
 			}
 	return -EINVAL;
 }
+
+int number_ratio(const char *text, double *ret_ratio)
+{
+	double value = 0, scale = 1;
+	bool digits = false;
+
+	for (; *text >= '0' && *text <= '9'; text++, digits = true)
+		value = value < 10 ? value * 10 + (*text - '0') : value;
+	if (*text == '.')
+		for (text++; *text >= '0' && *text <= '9'; text++, digits = true)
+			value += (*text - '0') * (scale /= 10);
+	if (*text || !digits)
+		return -EINVAL;
+	if (value > 1)
+		return -ERANGE;
+	*ret_ratio = value;
+	return 0;
+}

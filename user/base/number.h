@@ -21,5 +21,7 @@ MUST_CHECK int number_port(const char *text, uint16_t *ret_port);
 MUST_CHECK int number_size(const char *text, uint64_t *ret_bytes);
 /* Numbers each followed by ns, us, ms, s, m, h or d, from the largest unit to the smallest: "15m", "1h30m"; or "0". */
 MUST_CHECK int number_duration(const char *text, uint64_t *ret_ns);
+/* 0 to 1, as digits with a decimal point: "0.25". */
+MUST_CHECK int number_ratio(const char *text, double *ret_ratio);
 /* true, yes, on, 1; false, no, off, 0. */
 MUST_CHECK int number_bool(const char *text, bool *ret_value);

@@ -102,7 +102,7 @@ static void player_init(struct player *player, const struct proto_ops *ops, cons
 	*player = (struct player){ .ops = ops, .state = ops->state_new() };
 	assert_non_null(player->state);
 	player->sink =
-		(struct proto_sink){ player, player_exchange, player_skip_until, player_active, &player->losses };
+		(struct proto_sink){ player, player_exchange, player_skip_until, player_active, &player->losses, NULL };
 	for (int flow = 0; flow < 2; flow++)
 		player->lanes[flow].position = player->start[flow] = start[flow];
 }

@@ -73,6 +73,8 @@ struct http_facts {
 	bool upgraded;   /* 101 or a 2xx to CONNECT: the connection became opaque */
 	struct text
 		path; /* of the request target, without query; cut at a maximum; "*" and authority forms as they are */
+	struct text traceparent; /* as sent, of the one such field there is; else empty */
+	struct text tracestate;  /* all lines, with commas between */
 	struct text host; /* Host field or the absolute form's authority, as sent (may hold ":port"); may be empty */
 };
 
@@ -100,6 +102,8 @@ struct exchange {
 	uint64_t conn_id;
 	uint32_t tgid; /* who moved the first byte of the request */
 	uint32_t tid;
+	uint32_t response_tid; /* who moved the first byte of the response; 0 when not known */
+	uint64_t goroutine;    /* that moved the first byte of the request, in Go processes; 0 when not known */
 	const struct endpoint *local;
 	const struct endpoint *remote;
 	/* CLOCK_MONOTONIC; 0 for a moment that did not come. First byte: the call that moved it returned. */
@@ -111,6 +115,7 @@ struct exchange {
 	uint64_t response_body_bytes;
 	uint32_t request_position; /* stream positions of the first bytes: the key both ends share */
 	uint32_t response_position;
-	struct http_facts http; /* PROTOCOL_HTTP1 */
-	struct db_facts db;     /* PROTOCOL_POSTGRESQL, PROTOCOL_REDIS */
+	uint32_t request_peer_position; /* of the response's direction when the request began; 0 when not known */
+	struct http_facts http;         /* PROTOCOL_HTTP1 */
+	struct db_facts db;             /* PROTOCOL_POSTGRESQL, PROTOCOL_REDIS */
 };

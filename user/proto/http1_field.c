@@ -123,12 +123,26 @@ static void take_value(struct http1_feed *feed, enum http1_field field, struct t
 		if (flow->version >= 11 && value.length > 0)
 			flow->flags |= HEAD_UPGRADE;
 		break;
+	case FIELD_TRACEPARENT:
+		http1_traceparent(feed, value);
+		break;
+	case FIELD_TRACESTATE:
+		http1_tracestate(feed, value);
+		break;
 	default:
 		break;
 	}
 }
 
-static enum http1_field field_by_letter(enum proto_flow flow, char first, struct text *ret_name)
+/* Three names begin with "tra"; the sixth byte tells them apart. */
+static size_t field_of_t(const char *line, size_t length)
+{
+	char sixth = length > 5 ? (char)(line[5] | 0x20) : '\0';
+
+	return sixth == 'p' ? 5 : sixth == 's' && (line[3] | 0x20) == 'c' ? 6 : 1;
+}
+
+static enum http1_field field_by_letter(enum proto_flow flow, const char *line, size_t length, struct text *ret_name)
 {
 	static const struct {
 		struct text name;
@@ -139,15 +153,17 @@ static enum http1_field field_by_letter(enum proto_flow flow, char first, struct
 		{ { "host", 4 }, FIELD_HOST },
 		{ { "expect", 6 }, FIELD_EXPECT },
 		{ { "upgrade", 7 }, FIELD_UPGRADE },
+		{ { "traceparent", 11 }, FIELD_TRACEPARENT },
+		{ { "tracestate", 10 }, FIELD_TRACESTATE },
 	};
 	size_t index;
 
-	switch (first | 0x20) {
+	switch (line[0] | 0x20) {
 	case 'c':
 		index = 0;
 		break;
 	case 't':
-		index = 1;
+		index = field_of_t(line, length);
 		break;
 	case 'h':
 		index = 2;
@@ -171,7 +187,7 @@ static enum http1_field field_by_letter(enum proto_flow flow, char first, struct
 static enum http1_field recognise(struct http1_feed *feed, const char *line, size_t length, size_t *ret_value)
 {
 	struct text name;
-	enum http1_field field = field_by_letter(feed->which, line[0], &name);
+	enum http1_field field = field_by_letter(feed->which, line, length, &name);
 	size_t at;
 
 	if (field == FIELD_OTHER || length <= name.length)

@@ -15,6 +15,8 @@
 #define HTTP1_CHUNK_LINE_MAX 4096  /* of a chunk's size and extensions */
 #define HTTP1_PIPELINE_MAX 1024    /* open requests of one connection */
 #define HTTP1_DETECT_MAX 512       /* bytes after which detection has its answer */
+#define HTTP1_TRACEPARENT_MAX 128  /* version 00 has 55 bytes, later ones may have more */
+#define HTTP1_TRACESTATE_MAX 512   /* W3C Trace Context section 3.3.1.5: at least that much is passed on */
 #define HTTP1_INLINE_TEXT 104      /* path and host of most requests need no memory of their own */
 /* Of a line split over chunks, its begin and its last bytes: enough for a path, an authority, and the version behind a
  * query of any length. */
@@ -62,6 +64,8 @@ enum http1_field {
 	FIELD_HOST,
 	FIELD_EXPECT,
 	FIELD_UPGRADE,
+	FIELD_TRACEPARENT,
+	FIELD_TRACESTATE,
 };
 
 struct http1_line_store {
@@ -110,6 +114,16 @@ enum http1_request_flag {
 	REQUEST_UNTOLD = 64,     /* given up and counted; stays only to take its response */
 };
 
+/* What a request says of the trace it belongs to. Few requests say anything: they have no room for it otherwise. */
+struct http1_trace {
+	uint8_t parent_count; /* of traceparent fields: more than one is none */
+	uint8_t parent_length;
+	uint16_t state_length; /* all lines, with commas between */
+	bool state_too_long;
+	char parent[HTTP1_TRACEPARENT_MAX];
+	char state[HTTP1_TRACESTATE_MAX];
+};
+
 struct http1_request {
 	uint8_t flags; /* enum http1_request_flag */
 	uint8_t method;
@@ -122,13 +136,15 @@ struct http1_request {
 	uint64_t request_offset;
 	uint32_t peer_position; /* of the response flow, when the request began to move; 0 not known */
 	uint32_t response_position;
+	uint32_t response_tid; /* who moved the first byte of the response */
 	uint64_t request_first_ns;
 	uint64_t request_last_ns;
 	uint64_t response_first_ns;
 	uint64_t response_last_ns;
 	uint64_t request_body_bytes;
 	uint64_t response_body_bytes;
-	char *long_text; /* owned; path and host when they do not fit text */
+	char *long_text;           /* owned; path and host when they do not fit text */
+	struct http1_trace *trace; /* owned; NULL without such fields */
 	char text[HTTP1_INLINE_TEXT];
 };
 
@@ -145,7 +161,7 @@ struct http1_state {
 	bool interim_alone;  /* the last 1xx response had no request: its final one has none either */
 	bool tunnel_pending; /* the last request asked for a tunnel and has no answer yet */
 	bool opaque;
-	uint32_t text_bytes;         /* of all long_text */
+	uint32_t text_bytes;         /* of all long_text and trace */
 	uint32_t last_peer_position; /* of the last request's first byte; 0 none, or not known */
 	bool resync;                 /* requests were lost, and none was opened since */
 	uint64_t resync_offset;      /* where the first request after the last lost ones began, and when */
@@ -185,6 +201,12 @@ bool http1_status_line(struct http1_flow *flow, const char *line, size_t length)
 
 /* http1_field.c: a field line without its line end, not empty; long ones as above. */
 void http1_field_line(struct http1_feed *feed, const char *line, size_t length);
+
+/* http1_trace.c: without memory, or beyond the maxima, a request says nothing of a trace. */
+void http1_traceparent(struct http1_feed *feed, struct text value);
+void http1_tracestate(struct http1_feed *feed, struct text value);
+void http1_trace_free(struct http1_state *state, struct http1_request *request);
+void http1_trace_tell(const struct http1_request *request, struct http_facts *facts);
 
 /* False: a line that begins with this byte is a field that is not read. Else it may be one, or a folded line, or the
  * end of the head. One bit for each letter: c, e, h, t, u in requests, c and t in responses. */
@@ -230,6 +252,8 @@ MUST_CHECK int http1_ring_push(struct http1_state *state, struct http1_request *
 /* Keeps a path, a host, or both (NULL: leaves what is there). -ENOMEM. */
 MUST_CHECK int http1_keep_text(struct http1_state *state, struct http1_request *request, const char *path,
 			       size_t path_length, const char *host, size_t host_length);
+/* Tells that the last one has begun: its head is complete. */
+void http1_tell_begin(struct http1_state *state, const struct proto_sink *sink);
 /* Makes an exchange of the first one and removes it. `end_ns` matters when there is an error. */
 void http1_tell_first(struct http1_state *state, const struct proto_sink *sink, enum exchange_error error,
 		      uint64_t end_ns);

@@ -54,6 +54,7 @@ void http1_response_line(struct http1_feed *feed)
 	request->status = flow->status;
 	request->response_first_ns = flow->first_ns;
 	request->response_position = (uint32_t)flow->first_offset;
+	request->response_tid = flow->tid;
 }
 
 void http1_request_head_done(struct http1_feed *feed)
@@ -70,6 +71,7 @@ void http1_request_head_done(struct http1_feed *feed)
 		request->flags |= REQUEST_EXPECT;
 	feed->state->tunnel_pending = request->method == HTTP_METHOD_CONNECT || feed->flow->flags & HEAD_UPGRADE;
 	feed->sink->active(feed->sink->ctx, request->method, 1);
+	http1_tell_begin(feed->state, feed->sink);
 }
 
 void http1_response_head_done(struct http1_feed *feed)

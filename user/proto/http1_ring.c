@@ -51,12 +51,13 @@ static void clear(struct http1_request *request)
 {
 	request->flags = request->method = request->version = request->host_length = 0;
 	request->path_length = request->status = 0;
-	request->tgid = request->tid = request->peer_position = request->response_position = 0;
+	request->tgid = request->tid = request->peer_position = request->response_position = request->response_tid = 0;
 	request->request_offset = 0;
 	request->request_first_ns = request->request_last_ns = 0;
 	request->response_first_ns = request->response_last_ns = 0;
 	request->request_body_bytes = request->response_body_bytes = 0;
 	request->long_text = NULL;
+	request->trace = NULL;
 }
 
 int http1_ring_push(struct http1_state *state, struct http1_request **ret_request)
@@ -86,8 +87,10 @@ static void free_text(struct http1_state *state, struct http1_request *request)
 
 void http1_ring_free(struct http1_state *state)
 {
-	for (size_t i = 0; i < state->open; i++)
+	for (size_t i = 0; i < state->open; i++) {
 		free_text(state, http1_request_at(state, i));
+		http1_trace_free(state, http1_request_at(state, i));
+	}
 	state->open = 0;
 	ring_shrink(state);
 }
@@ -132,6 +135,7 @@ int http1_keep_text(struct http1_state *state, struct http1_request *request, co
 static void remove_first(struct http1_state *state)
 {
 	free_text(state, http1_request_at(state, 0));
+	http1_trace_free(state, http1_request_at(state, 0));
 	state->ring_head = (uint16_t)((state->ring_head + 1u) & (state->ring_size - 1u));
 	state->open--;
 	if (state->settled > 0)
@@ -153,8 +157,7 @@ static void deactivate(struct http1_request *request, const struct proto_sink *s
 static struct exchange make_exchange(struct http1_request *request, enum exchange_error error)
 {
 	const char *text = request_text(request);
-
-	return (struct exchange){
+	struct exchange exchange = {
 		.protocol = PROTOCOL_HTTP1,
 		.error = error,
 		.tgid = request->tgid,
@@ -165,7 +168,9 @@ static struct exchange make_exchange(struct http1_request *request, enum exchang
 		.response_last_ns = request->response_last_ns,
 		.request_body_bytes = request->request_body_bytes,
 		.response_body_bytes = request->response_body_bytes,
+		.response_tid = request->response_tid,
 		.request_position = (uint32_t)request->request_offset,
+		.request_peer_position = request->peer_position,
 		.response_position = request->response_position,
 		.http.method = request->method,
 		.http.status = request->status,
@@ -174,6 +179,19 @@ static struct exchange make_exchange(struct http1_request *request, enum exchang
 		.http.path = { text, request->path_length },
 		.http.host = { text + request->path_length, request->host_length },
 	};
+
+	http1_trace_tell(request, &exchange.http);
+	return exchange;
+}
+
+void http1_tell_begin(struct http1_state *state, const struct proto_sink *sink)
+{
+	struct exchange exchange;
+
+	if (!sink->begin)
+		return;
+	exchange = make_exchange(http1_request_at(state, state->open - 1u), EXCHANGE_COMPLETE);
+	sink->begin(sink->ctx, &exchange);
 }
 
 /* Threads that send and receive at once may tell a response before its request: times are those of returning calls. */
@@ -218,6 +236,7 @@ void http1_drop_last(struct http1_state *state, const struct proto_sink *sink)
 
 	deactivate(request, sink);
 	free_text(state, request);
+	http1_trace_free(state, request);
 	state->open--;
 	if (state->settled > state->open)
 		state->settled = state->open;

@@ -81,6 +81,9 @@ struct proto_sink {
 	/* A request's head is complete (+1), its exchange ended, however it ended (-1): the active gauge. */
 	void (*active)(void *ctx, enum http_method method, int change);
 	struct stream_losses *losses;
+	/* A request's head is complete: what an exchange knows by then. NULL when nobody asks. Exactly one exchange
+	 * follows, or none when the request is given up. */
+	void (*begin)(void *ctx, struct exchange *exchange);
 };
 
 struct proto_ops {

@@ -38,9 +38,9 @@ void connection_endpoints(const struct connection *conn, struct endpoint *ret_lo
 	lengthen(ret_remote, &conn->endpoints[1], paths ? paths + strlen(paths) + 1 : NULL);
 }
 
-static void sink_exchange(void *ctx, struct exchange *exchange)
+/* What belongs to the connection. */
+static void fill_exchange(struct stream_table *table, struct exchange *exchange)
 {
-	struct stream_table *table = ctx;
 	const struct connection *conn = table->feeding;
 
 	connection_endpoints(conn, &table->scratch[0], &table->scratch[1]);
@@ -50,7 +50,22 @@ static void sink_exchange(void *ctx, struct exchange *exchange)
 	exchange->tls = conn->tls;
 	exchange->local = &table->scratch[0];
 	exchange->remote = &table->scratch[1];
+}
+
+static void sink_exchange(void *ctx, struct exchange *exchange)
+{
+	struct stream_table *table = ctx;
+
+	fill_exchange(table, exchange);
 	table->callbacks.exchange(table->callbacks.ctx, exchange);
+}
+
+static void sink_begin(void *ctx, struct exchange *exchange)
+{
+	struct stream_table *table = ctx;
+
+	fill_exchange(table, exchange);
+	table->callbacks.begin(table->callbacks.ctx, exchange);
 }
 
 static void sink_skip_until(void *ctx, enum proto_flow flow, uint32_t position)
@@ -90,6 +105,7 @@ void feed_init(struct stream_table *table)
 		.skip_until = sink_skip_until,
 		.active = sink_active,
 		.losses = &table->losses,
+		.begin = table->callbacks.begin ? sink_begin : NULL,
 	};
 }
 

@@ -38,6 +38,9 @@ struct unparsed_report {
 struct stream_callbacks {
 	void *ctx;
 	void (*exchange)(void *ctx, const struct exchange *exchange);
+	/* A request's head is complete: what its exchange will say, as far as it is known. Its exchange follows, if it
+	 * does, with the same conn_id and request_position. NULL when nobody asks. */
+	void (*begin)(void *ctx, const struct exchange *exchange);
 	/* The gauge of requests in flight: change is +1 or -1; sums to zero over a connection's life, and for each
 	 * tgid. */
 	void (*active)(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side, enum http_method method, int change);

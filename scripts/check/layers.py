@@ -16,6 +16,7 @@ LIBRARIES = {
     "pcre2.h": ("config", "host"),
     "curl/": ("exporters",),
     "protobuf-c/": ("exporters",),
+    "otlp.pb-c.h": ("exporters",),
     "gnutls/": ("exporters",),
     "yyjson.h": ("exporters", "identity", "container"),
     "jansson.h": ("exporters", "identity", "container"),
@@ -35,7 +36,7 @@ LIBRARIES = {
     "version.h": ("agent",),
 }
 LIBC = re.compile(r"^(?:sys|linux|net|netinet|arpa|asm)/[\w.-]+\.h$|^(?:assert|ctype|dirent|elf|endian|errno|fcntl|"
-                  r"float|fnmatch|getopt|glob|grp|ifaddrs|inttypes|libgen|limits|link|locale|malloc|math|mntent|"
+                  r"dlfcn|float|fnmatch|getopt|glob|grp|ifaddrs|inttypes|libgen|limits|link|locale|malloc|math|mntent|"
                   r"netdb|paths|poll|pthread|pwd|sched|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|"
                   r"stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|strings|syslog|termios|threads|time|"
                   r"uchar|ucontext|unistd|utime|wchar|wctype)\.h$")

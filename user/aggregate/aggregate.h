@@ -31,6 +31,8 @@ void aggregate_free(struct aggregate *aggregate);
 
 /* `service` is copied when a series is born. Nothing is lost: without room or memory the overflow series takes it. */
 void aggregate_exchange(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
+/* http_route of a server's exchange that was observed before; "" when it has none. Valid until the next exchange. */
+const char *aggregate_route(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
 /* The gauge never falls below zero, and its sum is right even when the service's name changed between begin and end: a
  * -1 that finds its series at zero is taken from the overflow series, else from another's. Client side: no metric. */
 void aggregate_active(struct aggregate *aggregate, const char *service, enum side side, enum http_method method,

@@ -137,3 +137,15 @@ void aggregate_http(struct aggregate *aggregate, const char *service, const stru
 	histogram_observe(&http->request_body, &histogram_layout_body, native, exchange->request_body_bytes);
 	histogram_observe(&http->response_body, &histogram_layout_body, native, exchange->response_body_bytes);
 }
+
+const char *aggregate_route(struct aggregate *aggregate, const char *service, const struct exchange *exchange)
+{
+	uint32_t service_id, route = 0;
+
+	if (exchange->protocol != PROTOCOL_HTTP1 || exchange->side != SIDE_SERVER)
+		return "";
+	if (aggregate_service_id(aggregate, service, &service_id) ||
+	    route_id(aggregate, service_id, &exchange->http, &route))
+		return "";
+	return intern_text(&aggregate->intern, route);
+}

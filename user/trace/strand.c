@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whom a call was made for: the request that its strand (thread, or goroutine) is serving. That is proof only where a
+ * strand serves one request from its first byte to its last. A process that is seen to do otherwise, two requests of
+ * different connections open in one thread, or answered by another thread than the one that read them, is believed no
+ * more for a while: its calls have no parent, which is counted.
+ *
+ * Rejected: the request that a thread read last (wrong for every event loop with more than one client), the nearest in
+ * time (wrong under load). A wrong parent is worse than none.
+ */
+#include "trace/internal.h"
+
+#define DOUBT_NS (600 * UINT64_C(1000000000)) /* after a process was last seen to interleave or hand over */
+
+static bool strand_is(const struct hash_node *node, const void *id)
+{
+	return hash_entry(node, const struct strand, node)->id == *(const uint64_t *)id;
+}
+
+static bool process_is(const struct hash_node *node, const void *tgid)
+{
+	return hash_entry(node, const struct process, node)->tgid == *(const uint32_t *)tgid;
+}
+
+static struct process *process_find(const struct trace *trace, uint32_t tgid)
+{
+	uint64_t hash = hash_u64(tgid, trace->config.hash_seed);
+	struct hash_node *node = hash_table_find(&trace->processes, hash, process_is, &tgid);
+
+	return node ? hash_entry(node, struct process, node) : NULL;
+}
+
+/* NULL without room: then nothing is believed of it. */
+static struct process *process_get(struct trace *trace, uint32_t tgid)
+{
+	struct process *process = process_find(trace, tgid);
+
+	if (process)
+		return process;
+	process = calloc(1, sizeof(*process));
+	if (!process)
+		return NULL;
+	process->tgid = tgid;
+	if (trace->config.runtime)
+		process->runtime = trace->config.runtime(trace->config.runtime_ctx, tgid);
+	if (hash_table_insert(&trace->processes, &process->node, hash_u64(tgid, trace->config.hash_seed))) {
+		free(process);
+		return NULL;
+	}
+	return process;
+}
+
+/* A thread's id is below 2^22; a goroutine's address is not, and means something in its process only. 0: not known. */
+static uint64_t strand_id(const struct process *process, const struct exchange *exchange)
+{
+	if (process->runtime != TRACE_RUNTIME_GO)
+		return exchange->tid;
+	return exchange->goroutine ? exchange->goroutine ^ (uint64_t)exchange->tgid << 40 : 0;
+}
+
+static struct strand *strand_find(const struct trace *trace, uint64_t id)
+{
+	struct hash_node *node =
+		hash_table_find(&trace->strands, hash_u64(id, trace->config.hash_seed), strand_is, &id);
+
+	return node ? hash_entry(node, struct strand, node) : NULL;
+}
+
+static struct strand *strand_get(struct trace *trace, uint64_t id)
+{
+	struct strand *strand = strand_find(trace, id);
+
+	if (strand)
+		return strand;
+	strand = calloc(1, sizeof(*strand));
+	if (!strand)
+		return NULL;
+	strand->id = id;
+	if (hash_table_insert(&trace->strands, &strand->node, hash_u64(id, trace->config.hash_seed))) {
+		free(strand);
+		return NULL;
+	}
+	return strand;
+}
+
+static bool is_doubted(const struct trace *trace, uint64_t seen_ns)
+{
+	return seen_ns && trace->now_ns < seen_ns + DOUBT_NS;
+}
+
+void strand_serve(struct trace *trace, struct call *call, const struct exchange *exchange)
+{
+	struct process *process = process_get(trace, call->tgid);
+	uint64_t id = process ? strand_id(process, exchange) : 0;
+	struct strand *strand;
+
+	if (process)
+		process->open++;
+	strand = id ? strand_get(trace, id) : NULL;
+	if (!strand)
+		return;
+	if (strand->calls && strand->calls->conn_id != call->conn_id)
+		process->interleaved_ns = trace->now_ns;
+	call->strand = strand;
+	call->strand_next = strand->calls;
+	if (strand->calls)
+		strand->calls->strand_previous = call;
+	strand->calls = call;
+	strand->count++;
+}
+
+void strand_leave(struct trace *trace, struct call *call)
+{
+	struct process *process = call->side == SIDE_SERVER ? process_find(trace, call->tgid) : NULL;
+	struct strand *strand = call->strand;
+
+	if (process && process->open > 0)
+		process->open--;
+	if (!strand)
+		return;
+	if (call->strand_next)
+		call->strand_next->strand_previous = call->strand_previous;
+	if (call->strand_previous)
+		call->strand_previous->strand_next = call->strand_next;
+	else
+		strand->calls = call->strand_next;
+	call->strand = NULL;
+	call->strand_next = call->strand_previous = NULL;
+	if (--strand->count > 0)
+		return;
+	hash_table_remove(&trace->strands, &strand->node);
+	free(strand);
+}
+
+void strand_answered(struct trace *trace, const struct call *call, const struct exchange *exchange)
+{
+	struct process *process;
+
+	if (!exchange->response_tid || exchange->response_tid == exchange->tid || !call->strand)
+		return;
+	process = process_find(trace, call->tgid);
+	if (process && process->runtime != TRACE_RUNTIME_GO)
+		process->handed_over_ns = trace->now_ns;
+}
+
+/* The one open request of this path; NULL when there is none, or several. */
+static struct call *find_by_path(const struct strand *strand, uint64_t path_hash)
+{
+	struct call *found = NULL;
+
+	for (struct call *call = strand->calls; call; call = call->strand_next) {
+		if (call->path_hash != path_hash)
+			continue;
+		if (found)
+			return NULL;
+		found = call;
+	}
+	return found;
+}
+
+static void belong(struct call *call, struct call *parent, enum parent_source source)
+{
+	call->up = parent;
+	parent->references++;
+	call->parent_id = parent->span_id;
+	call->source = (uint8_t)source;
+}
+
+static void parent_of_proxy(struct trace *trace, struct call *call, const struct strand *strand)
+{
+	struct call *parent = find_by_path(strand, call->path_hash);
+
+	if (parent)
+		belong(call, parent, PARENT_PROXY);
+	else
+		trace->unresolved[UNRESOLVED_PATH]++;
+}
+
+static void parent_on_strand(struct trace *trace, struct call *call, const struct process *process,
+			     const struct strand *strand)
+{
+	bool go = process->runtime == TRACE_RUNTIME_GO;
+
+	if (strand->count > 1 || (!go && is_doubted(trace, process->interleaved_ns)))
+		trace->unresolved[UNRESOLVED_INTERLEAVED]++;
+	else if (!go && is_doubted(trace, process->handed_over_ns))
+		trace->unresolved[UNRESOLVED_HANDED_OVER]++;
+	else
+		belong(call, strand->calls, go ? PARENT_GOROUTINE : PARENT_THREAD);
+}
+
+void strand_parent(struct trace *trace, struct call *call, const struct exchange *exchange)
+{
+	struct process *process = process_find(trace, call->tgid);
+	const struct strand *strand;
+	uint64_t id;
+
+	/* Nothing is being served: there is no parent to be found, and none is missing. */
+	if (!process || process->open == 0)
+		return;
+	id = strand_id(process, exchange);
+	strand = id ? strand_find(trace, id) : NULL;
+	if (!id)
+		trace->unresolved[UNRESOLVED_GOROUTINE]++;
+	else if (!strand)
+		trace->unresolved[is_doubted(trace, process->handed_over_ns) ? UNRESOLVED_HANDED_OVER :
+									       UNRESOLVED_NOT_SERVING]++;
+	else if (process->runtime == TRACE_RUNTIME_PROXY)
+		parent_of_proxy(trace, call, strand);
+	else
+		parent_on_strand(trace, call, process, strand);
+}
+
+void trace_process_exit(struct trace *trace, uint32_t tgid)
+{
+	struct process *process = process_find(trace, tgid);
+
+	if (!process)
+		return;
+	hash_table_remove(&trace->processes, &process->node);
+	free(process);
+}
+
+static bool drop_process(struct hash_node *node, void *ctx)
+{
+	(void)ctx;
+	free(hash_entry(node, struct process, node));
+	return true;
+}
+
+void strand_free_all(struct trace *trace)
+{
+	hash_table_remove_if(&trace->processes, drop_process, NULL);
+}

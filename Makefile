@@ -50,7 +50,9 @@ PKG_CONFIG ?= $(firstword $(shell command -v $(CROSS_COMPILE)pkg-config) pkg-con
 BPFTOOL ?= $(shell for t in bpftool /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool; do \
 	$$t version >/dev/null 2>&1 && { echo $$t; break; }; done)
 BPF_ARCH := $(or $(patsubst x86_64,x86,$(filter x86_64,$(ARCH))),$(if $(filter aarch64 arm64,$(ARCH)),arm64))
-LIBRARIES := libbpf libelf zlib libmicrohttpd yaml-0.1 libpcre2-8 jansson
+LIBRARIES := libbpf libelf zlib libmicrohttpd yaml-0.1 libpcre2-8 jansson libprotobuf-c
+# Loaded when it is needed (exporters/otlp/curl.c): here only its headers.
+LOADED_LIBRARIES := libcurl
 
 fail = $(error $1)
 remedy := run `sudo make setup`
@@ -58,13 +60,13 @@ need_tool = $(if $(shell command -v $1 2>/dev/null),,$(call fail,$1 is missing: 
 need_library = $(if $(shell $(PKG_CONFIG) --exists $1 && echo yes),,$(call fail,library $1 is missing: $(remedy)))
 ifneq ($(BUILDING),)
 $(if $(BPF_ARCH),,$(call fail,architecture $(ARCH) is not supported: ARCH may be x86_64 or aarch64))
-$(foreach tool,$(CC) $(CLANG) $(PKG_CONFIG),$(call need_tool,$(tool)))
+$(foreach tool,$(CC) $(CLANG) $(PKG_CONFIG) protoc-c,$(call need_tool,$(tool)))
 $(if $(BPFTOOL),,$(call fail,bpftool is missing: $(remedy)))
-$(foreach library,$(LIBRARIES),$(call need_library,$(library)))
+$(foreach library,$(LIBRARIES) $(LOADED_LIBRARIES),$(call need_library,$(library)))
 $(if $(wildcard $(B)/vmlinux.h $(VMLINUX_BTF)),,$(call fail,no BTF at $(VMLINUX_BTF): \
 	build on a kernel with CONFIG_DEBUG_INFO_BTF=y or say VMLINUX_BTF=FILE))
 $(if $(TESTING),$(call need_library,cmocka))
-LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES))
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) $(LOADED_LIBRARIES))
 LIB_LDLIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES))
 CMOCKA_LDLIBS := $(if $(TESTING),$(shell $(PKG_CONFIG) --libs cmocka))
 endif
@@ -72,10 +74,15 @@ endif
 # --- sources and what becomes of them
 SOURCES := $(wildcard user/*.c user/*/*.c exporters/*/*.c)
 MODULES := $(filter-out user/main.c,$(SOURCES))
+PROTOS := $(wildcard exporters/common/*.proto)
+PROTO_CODE := $(PROTOS:exporters/common/%.proto=$(B)/%.pb-c)
 BPF_SOURCES := $(wildcard bpf/*.bpf.c)
 SKELETONS := $(BPF_SOURCES:%.bpf.c=$(B)/%.skel.h)
 # Named by hand so that one broken BPF program does not keep the parsers' tests from being built.
 SKELETON_USERS := $(shell grep -l 'skel\.h"' $(SOURCES) /dev/null) $(wildcard user/load/*.c)
+
+# Likewise for what protoc-c makes; headers of these folders include it.
+PROTO_USERS := $(wildcard exporters/common/*.c exporters/otlp/*.c exporters/stdout/*.c tests/unit/*.c tests/fuzz/*.c)
 
 # One object tree per way of compiling: obj, asan (the unit tests'), fuzz.
 O := $(if $(filter-out 0,$(SANITIZE)),$(B)/asan,$(B)/obj)
@@ -134,11 +141,16 @@ $(B)/$1/%.o: %.c $(B)/$1/flags | $(B)/version.h
 	@mkdir -p $$(@D)
 	$$(Q)$$(C_$1) $$(COMMON) $$(INCLUDES) $$(LIB_CFLAGS) $$(CFLAGS) -c -o $$@ $$<
 
-$(B)/$1/libsonde.a: $(MODULES:%.c=$(B)/$1/%.o)
+$(PROTO_CODE:$(B)/%=$(B)/$1/%.o): $(B)/$1/%.o: $(B)/%.c $(B)/$1/flags
+	$$(call say,CC,$$@)
+	$$(Q)$$(C_$1) $$(COMMON) $$(INCLUDES) $$(LIB_CFLAGS) $$(CFLAGS) -c -o $$@ $$<
+
+$(B)/$1/libsonde.a: $(MODULES:%.c=$(B)/$1/%.o) $(PROTO_CODE:$(B)/%=$(B)/$1/%.o)
 	$$(call say,AR,$$@)
 	$$(Q)rm -f $$@ && $(AR) rcs $$@ $$^
 
 $(SKELETON_USERS:%.c=$(B)/$1/%.o): | $(SKELETONS)
+$(PROTO_USERS:%.c=$(B)/$1/%.o): | $(PROTO_CODE:%=%.h)
 endef
 $(foreach tree,obj asan fuzz,$(eval $(call objects,$(tree))))
 
@@ -149,6 +161,12 @@ $(B)/sonde: $(B)/obj/user/main.o $(B)/obj/libsonde.a
 $(B)/asan/sonde: $(B)/asan/user/main.o $(B)/asan/libsonde.a
 	$(call say,LD,$@)
 	$(Q)$(L_asan) $(LDFLAGS) -o $@ $^ $(LIB_LDLIBS) -pthread
+
+# --- OTLP's messages
+$(B)/%.pb-c.c $(B)/%.pb-c.h &: exporters/common/%.proto
+	$(call say,PROTO,$@)
+	@mkdir -p $(@D)
+	$(Q)protoc-c --proto_path=exporters/common --c_out=$(B) $<
 
 # --- the kernel's part
 $(B)/vmlinux.h: $(if $(wildcard $(B)/vmlinux.h),,$(VMLINUX_BTF))

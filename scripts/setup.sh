@@ -12,9 +12,16 @@ tools=build/tools
 node_exporter_version=v1.12.1
 declare -A packages=(
     [build]="gcc make libc6-dev pkg-config clang libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libyaml-dev
-        libpcre2-dev libjansson-dev @bpftool"
-    [test]="libcmocka-dev @clang-rt clang-format clang-tidy cppcheck python3 python3-pytest curl wrk iproute2 git"
+        libpcre2-dev libjansson-dev libprotobuf-c-dev protobuf-c-compiler libcurl4-openssl-dev @bpftool"
+    [test]="libcmocka-dev @clang-rt clang-format clang-tidy cppcheck python3 python3-pip python3-pytest curl wrk
+        iproute2 git openssl"
     [vm]="qemu-system-x86 seabios"
+)
+# From Python's package index, below build/tools/python: pinned, and nothing else comes with them.
+declare -A wheels=(
+    [build]=""
+    [test]="opentelemetry-proto==1.27.0 protobuf==4.25.8"
+    [vm]=""
 )
 declare -A unpacked=(
     [build]=""
@@ -126,6 +133,23 @@ unpacked_libraries() {
     apt-cache depends "$package" 2>/dev/null | sed -n '/: libjs-/d; s/^ *Depends: \(\(lib\|lua-\)[^ ]*\)$/\1/p'
 }
 
+# What is there says so in a file: the list of names that were asked for.
+have_wheels() {
+    [ -z "$1" ] || [ "$(cat "$tools/python/.wheels" 2>/dev/null)" = "$1" ]
+}
+
+install_wheels() {
+    local names=$1 list=()
+    read -ra list <<<"$names"
+    echo "setup: fetching ${names} below $tools/python"
+    rm -rf "$tools/python"
+    mkdir -p "$tools/python"
+    /usr/bin/python3 -m pip install --quiet --no-deps --disable-pip-version-check --root-user-action=ignore \
+        --target "$tools/python" "${list[@]}" >>"$log" 2>&1 </dev/null ||
+        fail "$names: pip failed (log: build/setup.log)"
+    echo "$names" >"$tools/python/.wheels"
+}
+
 main() {
     local profile item real name wanted=("${@:-build}")
     for profile in "${wanted[@]}"; do
@@ -140,7 +164,11 @@ main() {
             ! needs_unpacking "$item" || to_unpack+=("$item")
         done
     done
-    [ ${#missing[@]} -gt 0 ] || [ ${#to_unpack[@]} -gt 0 ] || return 0
+    local wheels_wanted=""
+    for profile in "${wanted[@]}"; do
+        have_wheels "${wheels[$profile]}" || wheels_wanted=${wheels[$profile]}
+    done
+    [ ${#missing[@]} -gt 0 ] || [ ${#to_unpack[@]} -gt 0 ] || [ -n "$wheels_wanted" ] || return 0
 
     [ "$(id -u)" = 0 ] || fail "not root, and missing: ${missing[*]} ${to_unpack[*]%%=*}: run \`sudo make setup\`"
     mkdir -p build
@@ -166,6 +194,7 @@ main() {
     for item in "${to_unpack[@]}"; do
         unpack "$item"
     done
+    [ -z "$wheels_wanted" ] || install_wheels "$wheels_wanted"
 }
 
 # The current node_exporter, to compare with, where there is Go. Without it, or its modules, the test says that it was

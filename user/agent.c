@@ -35,6 +35,7 @@ static void housekeep(struct agent *agent)
 		container_tick(agent->cgroups, agent->now_ns);
 	agent_watch_losses(agent);
 	agent_usage_refresh(agent, false);
+	agent_export_watch(agent);
 	if (agent->now_ns - agent->expired_ns < EXPIRY_NS)
 		return;
 	agent->expired_ns = agent->now_ns;
@@ -46,11 +47,15 @@ static size_t drain(struct agent *agent)
 	size_t events;
 
 	agent->now_ns = clock_monotonic_ns();
+	if (agent->trace)
+		trace_tick(agent->trace, agent->now_ns, clock_realtime_ns() - agent->now_ns);
 	events = agent->capture ? capture_drain(agent->capture) : 0;
 	if (agent->capture)
 		capture_sweep(agent->capture, agent->now_ns);
 	agent_tls_tick(agent);
 	stream_tick(agent->streams, agent->now_ns);
+	if (agent->trace)
+		trace_tick(agent->trace, agent->now_ns, clock_realtime_ns() - agent->now_ns);
 	agent->drained_ns = agent->now_ns;
 	return events;
 }
@@ -219,6 +224,9 @@ static int make_stages(struct agent *agent)
 		error = make_capture(agent);
 	if (error)
 		return error;
+	error = agent_export_new(agent, seed);
+	if (error)
+		return error;
 	callbacks = agent_stream_callbacks(agent);
 	error = stream_table_new(&streams, &callbacks, &agent->streams);
 	if (error)
@@ -263,14 +271,16 @@ static void fill_snapshot(struct agent *agent)
 	}
 	snapshot->sources[snapshot->source_count++] = aggregate_source(agent->aggregate);
 	snapshot->sources[snapshot->source_count++] = host_source(agent->host);
-	if (own)
-		snapshot->sources[snapshot->source_count++] = web_source(agent->web);
 	if (agent->cgroups)
 		snapshot->sources[snapshot->source_count++] = container_source(agent->cgroups);
 	if (agent->usage_table)
 		snapshot->sources[snapshot->source_count++] = usage_table_source(agent->usage_table);
 	if (own && agent->tls)
 		snapshot->sources[snapshot->source_count++] = agent_tls_source(agent);
+	if (own) {
+		snapshot->sources[snapshot->source_count++] = web_source(agent->web);
+		agent_export_sources(agent);
+	}
 	snapshot->refresh = agent_refresh;
 	snapshot->refresh_ctx = agent;
 }
@@ -291,7 +301,7 @@ static int fill_loop(struct agent *agent)
 		error = loop_add_fd(loop, capture_fd(agent->capture), EPOLLIN, on_ring, agent, NULL);
 	if (!error)
 		error = loop_add_fd(loop, web_fd(agent->web), EPOLLIN, on_web, agent, NULL);
-	return error;
+	return error ? error : agent_export_loop(agent);
 }
 
 static void announce(const struct agent *agent)
@@ -313,6 +323,7 @@ static void done(struct agent *agent)
 	loop_free(agent->loop);
 	web_free(agent->web);
 	agent_tls_done(agent);
+	agent_export_free(agent);
 	stream_table_free(agent->streams);
 	agent_usage_done(agent);
 	capture_free(agent->capture);
@@ -347,6 +358,8 @@ int agent_run(struct config *config, const struct config_source *source)
 		error = loop_run(agent.loop, &result);
 		if (error)
 			log_error("the event loop failed", log_errno(error));
+		(void)drain(&agent);
+		agent_export_end(&agent);
 	}
 	done(&agent);
 	return error ? 1 : result;

@@ -11,6 +11,8 @@
 #include "config/config.h"
 #include "container/container.h"
 #include "container/usage.h"
+#include "exporters/otlp/otlp.h"
+#include "exporters/stdout/stdout.h"
 #include "exporters/web/web.h"
 #include "host/host.h"
 #include "identity/identity.h"
@@ -19,6 +21,7 @@
 #include "load/usage.h"
 #include "stream/stream.h"
 #include "stream/tls.h"
+#include "trace/trace.h"
 
 struct agent {
 	struct config *config;
@@ -39,6 +42,8 @@ struct agent {
 	struct usage *usage; /* agent_usage.c; NULL when it is off, or the host does not allow it */
 	struct usage_table *usage_table;
 	uint64_t usage_refreshed_ns;
+	struct agent_export *export; /* agent_export.c; NULL when nothing is exported */
+	struct trace *trace;         /* its; likewise */
 	struct snapshot snapshot;
 	struct loop_source *drain_timer;
 	struct hash_table executables; /* agent_select.c: processes whose executable was looked at */
@@ -105,6 +110,15 @@ void agent_usage_done(struct agent *agent);
 void agent_usage_refresh(struct agent *agent, bool now);
 /* What the kernel side could not count. */
 void agent_usage_visit_losses(const struct agent *agent, const struct metric_visitor *out);
+/* --- agent_export.c: spans, when they are wanted */
+MUST_CHECK int agent_export_new(struct agent *agent, uint64_t seed);
+MUST_CHECK int agent_export_loop(struct agent *agent);
+void agent_export_sources(struct agent *agent);
+/* Warns of problems at most once a minute. */
+void agent_export_watch(struct agent *agent);
+/* Sends what is left. */
+void agent_export_end(struct agent *agent);
+void agent_export_free(struct agent *agent);
 
 /* --- agent_health.c */
 size_t agent_health(void *ctx, struct web_check *ret_checks);

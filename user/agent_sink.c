@@ -31,6 +31,8 @@ static void on_end(void *ctx, const struct connection_end *end)
 	stream_on_end(agent->streams, end);
 	if (agent->tls)
 		tls_on_end(agent->tls, end);
+	if (agent->trace && end->kind == END_CLOSED)
+		trace_connection_end(agent->trace, end->conn_id);
 }
 
 static void on_plain(void *ctx, const struct plain_segment *plain)
@@ -47,6 +49,8 @@ static void on_plain_end(void *ctx, const struct plain_end *end)
 
 	if (agent->tls)
 		tls_on_plain_end(agent->tls, end);
+	if (agent->trace)
+		trace_connection_end(agent->trace, end->tls_id);
 }
 
 static void on_mapped(void *ctx, uint32_t tgid)
@@ -86,6 +90,9 @@ static void on_exec(void *ctx, const struct process_exec *exec)
 	identity_on_exec(agent->identity, &known);
 	agent_select_exec(agent, exec->tgid, exec->filename);
 	agent_tls_exec(agent, exec->tgid);
+	/* Another program may serve in another way. */
+	if (agent->trace)
+		trace_process_exit(agent->trace, exec->tgid);
 }
 
 static void on_fork(void *ctx, const struct process_fork *fork)
@@ -104,6 +111,8 @@ static void on_exit_of(void *ctx, const struct process_exit *process)
 	if (agent->tls_hooks)
 		tls_hooks_exited(agent->tls_hooks, process->tgid);
 	agent_select_exit(agent, process->tgid);
+	if (agent->trace)
+		trace_process_exit(agent->trace, process->tgid);
 }
 
 struct capture_sink agent_sink(struct agent *agent)
@@ -127,8 +136,18 @@ static void on_exchange(void *ctx, const struct exchange *exchange)
 {
 	struct agent *agent = ctx;
 
-	aggregate_exchange(agent->aggregate, identity_service(agent->identity, exchange->tgid, agent->now_ns),
-			   exchange);
+	const char *service = identity_service(agent->identity, exchange->tgid, agent->now_ns);
+
+	aggregate_exchange(agent->aggregate, service, exchange);
+	if (agent->trace)
+		trace_end(agent->trace, service, aggregate_route(agent->aggregate, service, exchange), exchange);
+}
+
+static void on_begin(void *ctx, const struct exchange *exchange)
+{
+	struct agent *agent = ctx;
+
+	trace_begin(agent->trace, identity_service(agent->identity, exchange->tgid, agent->now_ns), exchange);
 }
 
 static void on_active(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side, enum http_method method, int change)
@@ -160,6 +179,7 @@ struct stream_callbacks agent_stream_callbacks(struct agent *agent)
 	return (struct stream_callbacks){
 		.ctx = agent,
 		.exchange = on_exchange,
+		.begin = agent->trace ? on_begin : NULL,
 		.active = on_active,
 		.unparsed = on_unparsed,
 		.control = agent_tls_control(agent),

@@ -9,6 +9,8 @@
 #include <pcre2.h>
 #include <string.h>
 
+#include "base/number.h"
+#include "base/percent.h"
 #include "config/address.h"
 #include "config/options.h"
 
@@ -86,6 +88,35 @@ bool check_route(const char *value)
 		segment += last ? length : length + 1;
 	}
 	return true;
+}
+
+bool check_url(const char *value)
+{
+	size_t scheme = !strncmp(value, "https://", 8) ? 8 : !strncmp(value, "http://", 7) ? 7 : 0;
+
+	return scheme && value[scheme] && value[scheme] != '/' && !strpbrk(value, " #");
+}
+
+bool check_ratio(const char *value)
+{
+	double ratio;
+
+	return !number_ratio(value, &ratio);
+}
+
+bool check_key_value(const char *value)
+{
+	const char *equals = strchr(value, '=');
+	char decoded[CONFIG_VALUE_MAX + 1];
+
+	return equals && equals > value && percent_decode(value, decoded, sizeof(decoded));
+}
+
+bool check_pattern_ratio(const char *value)
+{
+	const char *equals = strrchr(value, '=');
+
+	return equals && equals > value && check_ratio(equals + 1);
 }
 
 static struct config_where where_of(const struct config *config, const struct config_report *report, const char *name)

@@ -15,6 +15,11 @@ bool check_absolute_path(const char *value);
 bool check_route(const char *value);
 /* Compiles as a regular expression. */
 bool check_pattern(const char *value);
+bool check_url(const char *value);
+bool check_ratio(const char *value);
+/* NAME=VALUE, percent-encoded; PATTERN=RATIO. */
+bool check_key_value(const char *value);
+bool check_pattern_ratio(const char *value);
 
 /* 0, or -EINVAL and a message about the first contradiction. */
 MUST_CHECK int check_conflicts(const struct config *config, const struct config_report *report);

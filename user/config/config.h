@@ -24,6 +24,7 @@ enum config_backend {
 enum config_origin_kind {
 	ORIGIN_DEFAULT,
 	ORIGIN_FILE,
+	ORIGIN_OTEL, /* an OTEL_* variable */
 	ORIGIN_ENVIRONMENT,
 	ORIGIN_FLAG,
 };
@@ -72,12 +73,41 @@ struct config_host {
 	bool stat_softirq;                  /* false */
 };
 
+enum config_sampler {
+	SAMPLER_ALWAYS_ON,
+	SAMPLER_ALWAYS_OFF,
+	SAMPLER_RATIO,
+	SAMPLER_PARENT_ALWAYS_ON,
+	SAMPLER_PARENT_ALWAYS_OFF,
+	SAMPLER_PARENT_RATIO,
+};
+
+/* How requests to the collector are made; what is empty or 0 in the set of one signal is taken from that of both. */
+struct config_otlp {
+	char *endpoint;
+	char *protocol;             /* http/protobuf http/json */
+	struct string_list headers; /* "NAME=VALUE", percent-encoded */
+	char *compression;          /* none gzip */
+	uint64_t timeout_ns;
+	char *certificate;
+	char *client_certificate;
+	char *client_key;
+};
+
+enum config_otlp_set {
+	OTLP_SET_BOTH,
+	OTLP_SET_TRACES,
+	OTLP_SET_METRICS,
+	OTLP_SET_COUNT,
+};
+
 struct config {
 	char *config_file;
 	struct string_list web_listen_addresses; /* "HOST:PORT", default ":9100" */
 	char *web_telemetry_path;                /* "/metrics" */
 	uint64_t web_max_requests;               /* 40: beyond it 503 */
 	enum config_backend backend;
+	enum config_sampler trace_sampler;
 	struct string_list select_cgroups;
 	struct number_list select_ports;
 	struct string_list select_exes; /* globs */
@@ -95,6 +125,8 @@ struct config {
 	uint64_t metrics_series_limit;    /* 10,000 per metric */
 	uint64_t metrics_idle_timeout_ns; /* 15 minutes */
 	bool metrics_native_histograms;   /* true */
+	bool trace_remote_parents;        /* true */
+	bool stdout_spans;                /* false */
 	bool container_enabled;           /* true */
 	uint64_t container_limit;         /* 10,000 cgroups */
 	uint64_t container_keep_ns;       /* 2 minutes */
@@ -104,6 +136,21 @@ struct config {
 	char *path_udev_data;             /* "/run/udev/data" */
 	char *log_level;                  /* debug info warn error */
 	char *log_format;                 /* logfmt json */
+	char *trace_sampler_arg;          /* "1.0" */
+	uint64_t trace_slow_ns;
+	uint64_t trace_rate;                     /* spans in a second; 0: no cap */
+	struct string_list trace_service_ratios; /* "GLOB=RATIO" */
+	struct string_list trace_route_ratios;
+	struct string_list trace_excluded; /* globs of paths */
+	struct config_otlp otlp[OTLP_SET_COUNT];
+	char *otlp_proxy;
+	char *otlp_service_name;
+	struct string_list otlp_resource_attributes; /* "KEY=VALUE", percent-encoded */
+	uint64_t otlp_queue_bytes;                   /* 8 MiB */
+	uint64_t otlp_queue_spans;                   /* 0: as many as fit */
+	uint64_t otlp_batch_spans;
+	uint64_t otlp_batch_delay_ns;
+	uint64_t otlp_shutdown_timeout_ns;
 
 	bool web_disable_exporter_metrics; /* false */
 	uint64_t runtime_gomaxprocs;       /* of no effect: node_exporter's command lines have it */

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "config/otel.h"
 #include "config/settings.h"
 
 #define PREFIX "SONDE_"
@@ -68,12 +69,15 @@ int environment_read(char *const *environment, const struct config_report *repor
 		CLEANUP_FREE char *name = NULL;
 		int error;
 
-		if (strncmp(*environment, PREFIX, strlen(PREFIX)) || !equals || !equals[1])
+		bool own = !strncmp(*environment, PREFIX, strlen(PREFIX));
+
+		if (!equals || !equals[1] || (!own && strncmp(*environment, OTEL_PREFIX, strlen(OTEL_PREFIX))))
 			continue;
 		name = strndup(*environment, (size_t)(equals - *environment));
 		if (!name)
 			return report_no_memory(report);
-		error = read_variable(name, equals + 1, report, settings);
+		error = own ? read_variable(name, equals + 1, report, settings) :
+			      otel_read(name, equals + 1, report, settings);
 		if (error)
 			return error;
 	}

@@ -21,6 +21,15 @@
 #define RANGE(from, to) .minimum = (from), .maximum = (to)
 
 static const char *const backends[] = { "auto", "fentry", "kprobe", "tracepoint", "none", NULL };
+static const char *const samplers[] = { "always_on",
+					"always_off",
+					"traceidratio",
+					"parentbased_always_on",
+					"parentbased_always_off",
+					"parentbased_traceidratio",
+					NULL };
+static const char *const otlp_protocols[] = { "http/protobuf", "http/json", NULL };
+static const char *const otlp_compressions[] = { "none", "gzip", NULL };
 static const char *const log_levels[] = { "debug", "info", "warn", "error", NULL };
 static const char *const log_formats[] = { "logfmt", "json", NULL };
 
@@ -243,6 +252,8 @@ const struct config_option config_options[] = {
 		.fallback = "true",
 		.help = "Keep base-2 exponential buckets beside the classic ones.",
 	},
+
+#include "config/rows_otlp.h"
 
 	{
 		.name = "container.enabled",

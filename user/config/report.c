@@ -11,6 +11,7 @@
 
 #include "base/utf8.h"
 #include "config/options.h"
+#include "config/otel.h"
 
 int report_refuse(const struct config_report *report, const char *format, ...)
 {
@@ -65,6 +66,9 @@ struct config_where report_where(const struct config_report *report, const struc
 	case ORIGIN_ENVIRONMENT:
 		option_variable(option, variable);
 		snprintf(where.text, sizeof(where.text), "%s", variable);
+		break;
+	case ORIGIN_OTEL:
+		snprintf(where.text, sizeof(where.text), "%s", otel_variable(option));
 		break;
 	case ORIGIN_FILE:
 		snprintf(where.text, sizeof(where.text), "%.400s:%u: %s", report->file, origin.line, option->name);

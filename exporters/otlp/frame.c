@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Resources are made when a request is: there are few services in one, and what is said of them may change.
+ */
+#include "exporters/otlp/frame.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "exporters/common/message_json.h"
+
+#define ATTRIBUTES_MAX 64
+#define TEXT_BYTES 6144
+#define GZIP_LEVEL 1
+#define GZIP_WINDOW (15 + 16) /* zlib.h, deflateInit2: 16 asks for gzip */
+#define GZIP_MEMORY 8
+
+struct resource {
+	Otlp__Resource message;
+	Otlp__KeyValue pairs[ATTRIBUTES_MAX];
+	Otlp__KeyValue *pointers[ATTRIBUTES_MAX];
+	Otlp__AnyValue values[ATTRIBUTES_MAX];
+	struct text_room room;
+	char text[TEXT_BYTES];
+};
+
+static void add(struct resource *resource, const char *key, struct text value)
+{
+	size_t at = resource->message.n_attributes;
+	char *text;
+
+	if (at == ATTRIBUTES_MAX || value.length == 0)
+		return;
+	text = text_room_keep(&resource->room, value);
+	if (!text)
+		return;
+	otlp__key_value__init(&resource->pairs[at]);
+	otlp__any_value__init(&resource->values[at]);
+	resource->values[at].value_case = OTLP__ANY_VALUE__VALUE_STRING_VALUE;
+	resource->values[at].string_value = text;
+	resource->pairs[at].key = (char *)(uintptr_t)key; /* only read */
+	resource->pairs[at].value = &resource->values[at];
+	resource->pointers[at] = &resource->pairs[at];
+	resource->message.n_attributes++;
+}
+
+/* Keys are unique: what the configuration says of the service is overridden by what was observed. */
+static void fill(const struct otlp *otlp, const char *service, size_t service_length, struct resource *resource)
+{
+	otlp__resource__init(&resource->message);
+	resource->room = (struct text_room){ resource->text, sizeof(resource->text) };
+	resource->message.attributes = resource->pointers;
+	add(resource, "service.name", (struct text){ service, service_length });
+	for (size_t i = 0; i < otlp->config.resource_count; i++) {
+		const struct otlp_pair *pair = &otlp->config.resource[i];
+
+		if (strcmp(pair->key, "service.name") != 0)
+			add(resource, pair->key, (struct text){ pair->value, strlen(pair->value) });
+	}
+}
+
+static Otlp__InstrumentationScope scope_of(const struct otlp *otlp)
+{
+	static const char name[] = "sonde";
+	Otlp__InstrumentationScope scope = OTLP__INSTRUMENTATION_SCOPE__INIT;
+
+	scope.name = (char *)(uintptr_t)name;                    /* only read */
+	scope.version = (char *)(uintptr_t)otlp->config.version; /* only read */
+	return scope;
+}
+
+size_t frame_varint_length(uint64_t value)
+{
+	size_t length = 1;
+
+	for (; value >= 0x80; value >>= 7)
+		length++;
+	return length;
+}
+
+static void append_varint(struct buffer *out, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		buffer_append_char(out, (char)(value | 0x80));
+	buffer_append_char(out, (char)value);
+}
+
+void frame_tag(struct buffer *out, uint32_t field, size_t length)
+{
+	append_varint(out, field << 3 | 2);
+	append_varint(out, length);
+}
+
+static size_t append_message(struct buffer *out, uint32_t field, const ProtobufCMessage *message)
+{
+	size_t before = out->length, length = protobuf_c_message_get_packed_size(message);
+	uint8_t *at;
+
+	frame_tag(out, field, length);
+	at = buffer_extend(out, length);
+	if (at)
+		protobuf_c_message_pack(message, at);
+	return out->length - before;
+}
+
+void frame_make(const struct otlp *otlp, const char *service, size_t service_length, struct frame *ret_frame)
+{
+	Otlp__InstrumentationScope scope = scope_of(otlp);
+	struct resource resource;
+	/* Borrows the frame's memory, which holds everything that can come: fields are bounded. */
+	struct buffer out = { .data = ret_frame->bytes, .capacity = FRAME_BYTES, .limit = FRAME_BYTES - 1 };
+
+	fill(otlp, service, service_length, &resource);
+	ret_frame->resource_length = append_message(&out, 1, &resource.message.base);
+	ret_frame->scope_length = append_message(&out, 1, &scope.base);
+	frame_tag(&out, 3, sizeof(OTLP_SCHEMA_URL) - 1);
+	buffer_append_string(&out, OTLP_SCHEMA_URL);
+	ret_frame->schema_length = out.length - ret_frame->resource_length - ret_frame->scope_length;
+}
+
+void frame_resource_json(const struct otlp *otlp, struct buffer *out, const char *service, size_t service_length)
+{
+	struct resource resource;
+
+	fill(otlp, service, service_length, &resource);
+	message_json(out, &resource.message.base);
+}
+
+void frame_scope_json(const struct otlp *otlp, struct buffer *out)
+{
+	Otlp__InstrumentationScope scope = scope_of(otlp);
+
+	message_json(out, &scope.base);
+}
+
+static int deflate_all(struct buffer *in, struct buffer *out)
+{
+	z_stream stream = { 0 };
+	uLong bound;
+	int result;
+
+	if (in->length > UINT_MAX ||
+	    deflateInit2(&stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
+		return -ENOMEM;
+	bound = deflateBound(&stream, in->length);
+	stream.next_in = (unsigned char *)in->data;
+	stream.avail_in = (unsigned int)in->length;
+	stream.next_out = buffer_extend(out, bound);
+	stream.avail_out = (unsigned int)bound;
+	result = stream.next_out ? deflate(&stream, Z_FINISH) : Z_MEM_ERROR;
+	out->length -= stream.avail_out;
+	(void)deflateEnd(&stream);
+	return result == Z_STREAM_END ? 0 : -ENOMEM;
+}
+
+void frame_compress(struct buffer *body)
+{
+	struct buffer out;
+
+	buffer_init(&out, body->limit);
+	if (deflate_all(body, &out)) {
+		buffer_done(&out);
+		body->error = -ENOMEM;
+		return;
+	}
+	free(body->data);
+	*body = out;
+}

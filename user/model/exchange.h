@@ -94,6 +94,29 @@ struct db_facts {
 	bool blocking; /* may wait on purpose (BLPOP): its time is not slowness */
 };
 
+/* A transaction of a database that has ended. Those that begin and end within one request are not told. */
+struct db_transaction {
+	struct text name_space;
+	uint64_t duration_ns; /* from the first byte of the request that opened it to the end of the answer that ended
+				 it */
+	uint64_t idle_ns;     /* of that, the time in which the server waited for the client */
+	uint32_t tgid;
+};
+
+/* What a connection to a database is at one moment. */
+enum db_session_state {
+	DB_SESSION_IDLE, /* nothing is asked, no transaction is open */
+	DB_SESSION_USED, /* a request is not answered yet, or the connection is being set up */
+	DB_SESSION_IDLE_IN_TRANSACTION,
+	DB_SESSION_STATE_COUNT,
+};
+
+struct db_session {
+	enum db_session_state state;
+	struct text name_space;
+	uint64_t since_ns; /* DB_SESSION_IDLE_IN_TRANSACTION: since when */
+};
+
 struct exchange {
 	enum protocol protocol;
 	enum side side;

@@ -39,6 +39,7 @@ enum proto_detect {
  *            Goes on feeding the other flow: responses that still belong to sound requests come out of it. That flow
  *            answers MALFORMED too, with nothing counted, as soon as no exchange can come of it.
  * OPAQUE     both flows of the connection are over for the protocol. Later feeds answer OPAQUE and take nothing.
+ * ENCRYPTED  likewise.
  * close() is called in every case, once, when the connection ends.
  */
 enum proto_status {
@@ -48,6 +49,7 @@ enum proto_status {
 	PROTO_MALFORMED, /* the bytes break the protocol at or after `*consumed` */
 	PROTO_OPAQUE,    /* the protocol ended in good order (upgrade, CONNECT) at `*consumed`: the rest is not its
 			    business */
+	PROTO_ENCRYPTED, /* likewise: both sides agreed to encrypt from `*consumed` on */
 };
 
 /* Bytes handed to a protocol, with the facts of the call that moved them. */
@@ -84,6 +86,8 @@ struct proto_sink {
 	/* A request's head is complete: what an exchange knows by then. NULL when nobody asks. Exactly one exchange
 	 * follows, or none when the request is given up. */
 	void (*begin)(void *ctx, struct exchange *exchange);
+	/* A transaction ended that the protocol tells apart from its statements. May be NULL. */
+	void (*transaction)(void *ctx, const struct db_transaction *transaction);
 };
 
 struct proto_ops {
@@ -117,10 +121,20 @@ struct proto_ops {
 	void (*lost)(void *state, const struct proto_sink *sink, enum proto_flow flow);
 	/* Bytes of memory that one state holds now, for the table's budget. */
 	size_t (*memory)(const void *state);
+	/* --- what only some protocols have; NULL otherwise */
+	/* What all connections of one stream table share, bounded in itself. shared_new answers NULL on -ENOMEM: then
+	 * the connections do without. `join` comes right behind state_new; the shared part outlives every state. */
+	void *(*shared_new)(uint64_t hash_seed);
+	void (*shared_free)(void *shared);
+	size_t (*shared_memory)(const void *shared);
+	void (*join)(void *state, void *shared);
+	/* The session that the connection is now. False: not known to be one. Texts are borrowed. */
+	bool (*session)(const void *state, struct db_session *ret_session);
 };
 
 extern const struct proto_ops http1_ops;
 extern const struct proto_ops redis_ops;
+extern const struct proto_ops postgres_ops;
 
 /* All protocols, NULL-terminated, in the order of detection. */
 extern const struct proto_ops *const proto_table[];

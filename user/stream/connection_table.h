@@ -122,6 +122,7 @@ struct stream_table {
 	uint64_t sweep_ns; /* not to be swept for the dead before */
 	struct proto_sink sink;
 	struct stream_losses losses;
+	void *shared[PROTOCOL_COUNT]; /* by protocol: what its connections share; made with the first; owned */
 	struct endpoint scratch[2];
 };
 

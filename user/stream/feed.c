@@ -97,6 +97,23 @@ static void sink_active(void *ctx, enum http_method method, int change)
 	table->callbacks.active(table->callbacks.ctx, conn->conn_id, conn->tgid, conn->side, method, change);
 }
 
+static void sink_transaction(void *ctx, const struct db_transaction *transaction)
+{
+	struct stream_table *table = ctx;
+	const struct connection *conn = table->feeding;
+	struct stream_session session = {
+		.protocol = conn->ops->protocol,
+		.side = conn->side,
+		.tgid = conn->tgid,
+		.local = &table->scratch[0],
+		.remote = &table->scratch[1],
+	};
+
+	connection_endpoints(conn, &table->scratch[0], &table->scratch[1]);
+	if (table->callbacks.transaction)
+		table->callbacks.transaction(table->callbacks.ctx, &session, transaction);
+}
+
 void feed_init(struct stream_table *table)
 {
 	table->sink = (struct proto_sink){
@@ -106,6 +123,7 @@ void feed_init(struct stream_table *table)
 		.active = sink_active,
 		.losses = &table->losses,
 		.begin = table->callbacks.begin ? sink_begin : NULL,
+		.transaction = sink_transaction,
 	};
 }
 
@@ -182,6 +200,8 @@ static enum stall feed_stopped(struct stream_table *table, struct connection *co
 	}
 	if (status == PROTO_OPAQUE)
 		connection_unparsed(table, conn, UNPARSED_UPGRADED, view);
+	else if (status == PROTO_ENCRYPTED)
+		connection_unparsed(table, conn, UNPARSED_TLS, view);
 	else if (status == PROTO_LOST)
 		lose_step(table, conn, view, chunk, consumed);
 	else

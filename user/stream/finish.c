@@ -26,6 +26,18 @@ void connection_pend(struct stream_table *table, struct connection *conn, bool p
 		table->pending = conn->pending_next;
 }
 
+/* Without memory for what is shared, the connection does without. */
+static void join_shared(struct stream_table *table, const struct proto_ops *ops, void *state)
+{
+	void **shared = &table->shared[ops->protocol];
+
+	if (!ops->shared_new)
+		return;
+	if (!*shared)
+		*shared = ops->shared_new(table->config.hash_seed);
+	ops->join(state, *shared);
+}
+
 bool connection_begin(struct stream_table *table, struct connection *conn, const struct proto_ops *ops, enum side side,
 		      struct segment *view)
 {
@@ -37,6 +49,7 @@ bool connection_begin(struct stream_table *table, struct connection *conn, const
 		connection_unparsed(table, conn, UNPARSED_NO_ROOM, view);
 		return false;
 	}
+	join_shared(table, ops, state);
 	conn->ops = ops;
 	conn->state = state;
 	conn->side = side;

@@ -37,10 +37,16 @@ static bool drop_connection(struct hash_node *node, void *ctx)
 
 void stream_table_free(struct stream_table *table)
 {
+	const struct proto_ops *const *ops;
+
 	if (!table)
 		return;
 	hash_table_remove_if(&table->connections, drop_connection, table);
 	hash_table_done(&table->connections);
+	for (ops = table->protocols; *ops; ops++) {
+		if ((*ops)->shared_free)
+			(*ops)->shared_free(table->shared[(*ops)->protocol]);
+	}
 	free(table);
 }
 
@@ -252,5 +258,33 @@ size_t stream_table_connections(const struct stream_table *table)
 
 size_t stream_table_bytes(const struct stream_table *table)
 {
-	return table->bytes;
+	const struct proto_ops *const *ops;
+	size_t bytes = table->bytes;
+
+	for (ops = table->protocols; *ops; ops++) {
+		if ((*ops)->shared_memory && table->shared[(*ops)->protocol])
+			bytes += (*ops)->shared_memory(table->shared[(*ops)->protocol]);
+	}
+	return bytes;
+}
+
+void stream_each_session(struct stream_table *table, stream_session_visitor visitor, void *ctx)
+{
+	const struct hash_node *node = NULL;
+
+	while ((node = hash_table_next(&table->connections, node))) {
+		const struct connection *conn = hash_entry(node, const struct connection, node);
+		struct stream_session session = {
+			.side = conn->side,
+			.tgid = conn->tgid,
+			.local = &table->scratch[0],
+			.remote = &table->scratch[1],
+		};
+
+		if (!conn->state || !conn->ops->session || !conn->ops->session(conn->state, &session.now))
+			continue;
+		session.protocol = conn->ops->protocol;
+		connection_endpoints(conn, &table->scratch[0], &table->scratch[1]);
+		visitor(ctx, &session);
+	}
 }

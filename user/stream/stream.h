@@ -35,6 +35,16 @@ struct unparsed_report {
 	bool final;
 };
 
+/* A connection to a database, for the length of a callback. */
+struct stream_session {
+	enum protocol protocol;
+	enum side side;
+	uint32_t tgid;
+	const struct endpoint *local;
+	const struct endpoint *remote;
+	struct db_session now; /* of stream_each_session only */
+};
+
 struct stream_callbacks {
 	void *ctx;
 	void (*exchange)(void *ctx, const struct exchange *exchange);
@@ -45,6 +55,8 @@ struct stream_callbacks {
 	 * tgid. */
 	void (*active)(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side, enum http_method method, int change);
 	void (*unparsed)(void *ctx, const struct unparsed_report *report);
+	/* A database's transaction ended. May be NULL. */
+	void (*transaction)(void *ctx, const struct stream_session *session, const struct db_transaction *transaction);
 	struct capture_control control;
 };
 
@@ -72,5 +84,9 @@ bool stream_describe(struct stream_table *table, uint64_t conn_id, struct connec
 
 const struct stream_losses *stream_table_losses(const struct stream_table *table);
 size_t stream_table_connections(const struct stream_table *table);
+/* Tells every connection that is a database session now: what is not there is not told, so a sum over them never
+ * drifts. The visitor may not call back into the table. */
+typedef void (*stream_session_visitor)(void *ctx, const struct stream_session *session);
+void stream_each_session(struct stream_table *table, stream_session_visitor visitor, void *ctx);
 /* Memory of parsers and held segments. */
 size_t stream_table_bytes(const struct stream_table *table);

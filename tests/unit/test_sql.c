@@ -137,7 +137,8 @@ static void test_with(void **state)
 	static const struct sample samples[] = {
 		{ "WITH a AS (SELECT * FROM t), b (x) AS MATERIALIZED (SELECT * FROM a) SELECT * FROM b JOIN u ON true",
 		  "SELECT:t:SELECT t SELECT SELECT u" },
-		{ "with recursive r as (select 1 union all select n + 1 from r) delete from t where id in (select n from r)",
+		{ "with recursive r as (select 1 union all select n + 1 from r) delete from t where id in (select n "
+		  "from r)",
 		  "DELETE:t:select select delete t select" },
 		{ "WITH gone AS (DELETE FROM old RETURNING *) INSERT INTO archive SELECT * FROM gone",
 		  "INSERT:old:DELETE old INSERT archive SELECT" },

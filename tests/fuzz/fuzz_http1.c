@@ -198,7 +198,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	check_detect(data + 1, size - 1);
-	world.sink = (struct proto_sink){ &world, on_exchange, on_skip_until, on_active, &world.losses, NULL };
+	world.sink = (struct proto_sink){
+		.ctx = &world,
+		.exchange = on_exchange,
+		.skip_until = on_skip_until,
+		.active = on_active,
+		.losses = &world.losses,
+	};
 	world.state = http1_ops.state_new();
 	if (!world.state)
 		return 0;

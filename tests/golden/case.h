@@ -52,10 +52,13 @@ struct golden_case {
 	bool no_reorder;        /* likewise with flows that overtake each other */
 	bool no_split;          /* likewise with split segments */
 	bool opaque;
+	bool encrypted;
 	char *exchanges[CASE_LINES_MAX]; /* expected lines, owned */
 	size_t exchange_count;
 	char *asks[CASE_LINES_MAX];
 	size_t ask_count;
+	char *transactions[CASE_LINES_MAX];
+	size_t transaction_count;
 	uint64_t out_of_step[STEP_REASON_COUNT];
 };
 
@@ -69,6 +72,8 @@ static void case_free(struct golden_case *golden)
 		free(golden->exchanges[i]);
 	for (size_t i = 0; i < golden->ask_count; i++)
 		free(golden->asks[i]);
+	for (size_t i = 0; i < golden->transaction_count; i++)
+		free(golden->transactions[i]);
 	free(golden);
 }
 
@@ -226,6 +231,8 @@ static bool parse_option(struct golden_case *golden, const char *line)
 		golden->no_split = true;
 	else if (!strcmp(line, "opaque"))
 		golden->opaque = true;
+	else if (!strcmp(line, "encrypted"))
+		golden->opaque = golden->encrypted = true;
 	else if (!strncmp(line, "start ", 6) && split_number(line + 6, &request, &rest) &&
 		 split_number(rest, &response, &rest) && request <= UINT32_MAX && response <= UINT32_MAX)
 		memcpy(golden->start, (uint32_t[]){ (uint32_t)request, (uint32_t)response }, sizeof(golden->start));
@@ -260,6 +267,8 @@ static bool parse_line(struct golden_case *golden, const char *line)
 		return parse_close(golden, line + 2);
 	case '=':
 		return keep_line(golden->exchanges, &golden->exchange_count, line + 2);
+	case 't':
+		return keep_line(golden->transactions, &golden->transaction_count, line + 2);
 	case '?':
 		return keep_line(golden->asks, &golden->ask_count, line + 2);
 	case '!':

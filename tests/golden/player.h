@@ -40,9 +40,13 @@ struct player {
 	size_t told_count;
 	char *asks[PLAYER_TOLD_MAX];
 	size_t ask_count;
+	char *transactions[PLAYER_TOLD_MAX];
+	size_t transaction_count;
+	void *shared;
 	uint32_t start[2];
 	int active;
 	bool opaque;
+	bool encrypted;
 	size_t memory_max;
 };
 
@@ -56,17 +60,15 @@ static char *format_text(struct text text)
 	return line;
 }
 
-static void player_exchange(void *ctx, struct exchange *exchange)
+static char *format_http(const struct player *player, const struct exchange *exchange)
 {
-	struct player *player = ctx;
 	CLEANUP_FREE char *path = format_text(exchange->http.path);
 	CLEANUP_FREE char *host = format_text(exchange->http.host);
 	const char *error = exchange_error_text(exchange->error);
+	char *line;
 
-	assert_true(player->told_count < PLAYER_TOLD_MAX);
-	assert_int_equal(exchange->protocol, player->ops->protocol);
 	assert_true(
-		asprintf(&player->told[player->told_count++],
+		asprintf(&line,
 			 "%" PRIu32 " %s %s %s %u %u | %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " | %" PRIu64
 			 " %" PRIu64 " | %" PRIu32 " | %s%s",
 			 exchange->request_position - player->start[FLOW_REQUEST],
@@ -76,6 +78,63 @@ static void player_exchange(void *ctx, struct exchange *exchange)
 			 exchange->response_body_bytes,
 			 exchange->response_first_ns ? exchange->response_position - player->start[FLOW_RESPONSE] : 0,
 			 *error ? error : "complete", exchange->http.upgraded ? " upgraded" : "") > 0);
+	return line;
+}
+
+/* Blanks inside of a text would read as the end of a field. */
+static char *format_words(struct text text)
+{
+	char *line = format_text(text);
+
+	for (char *c = line; *c; c++)
+		*c = *c == ' ' ? '~' : *c;
+	return line;
+}
+
+static char *format_db(const struct player *player, const struct exchange *exchange)
+{
+	const struct db_facts *db = &exchange->db;
+	CLEANUP_FREE char *operation = format_words(db->operation);
+	CLEANUP_FREE char *collection = format_words(db->collection);
+	CLEANUP_FREE char *name_space = format_words(db->name_space);
+	CLEANUP_FREE char *status = format_words(db->status);
+	CLEANUP_FREE char *summary = format_words(db->summary);
+	const char *error = exchange_error_text(exchange->error);
+	char rows[24] = "-";
+	char *line;
+
+	if (db->rows_known)
+		snprintf(rows, sizeof(rows), "%" PRIu64, db->rows);
+	assert_int_equal(db->failed, exchange->error == EXCHANGE_COMPLETE && db->status.length > 0);
+	assert_true(
+		asprintf(&line,
+			 "%" PRIu32 " %s %s %s %s %s | %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " | %" PRIu32
+			 " %" PRIu32 " | %" PRIu32 " | %s %s%s",
+			 exchange->request_position - player->start[FLOW_REQUEST], operation, collection, name_space,
+			 rows, status, exchange->request_first_ns, exchange->request_last_ns,
+			 exchange->response_first_ns, exchange->response_last_ns, db->hits, db->misses,
+			 exchange->response_first_ns ? exchange->response_position - player->start[FLOW_RESPONSE] : 0,
+			 *error ? error : "complete", summary, db->blocking ? " blocking" : "") > 0);
+	return line;
+}
+
+static void player_exchange(void *ctx, struct exchange *exchange)
+{
+	struct player *player = ctx;
+
+	assert_true(player->told_count < PLAYER_TOLD_MAX);
+	assert_int_equal(exchange->protocol, player->ops->protocol);
+	player->told[player->told_count++] = exchange->protocol == PROTOCOL_HTTP1 ? format_http(player, exchange) :
+										    format_db(player, exchange);
+}
+
+static void player_transaction(void *ctx, const struct db_transaction *transaction)
+{
+	struct player *player = ctx;
+
+	assert_true(player->transaction_count < PLAYER_TOLD_MAX);
+	assert_true(asprintf(&player->transactions[player->transaction_count++], "%" PRIu64 " %" PRIu64,
+			     transaction->duration_ns, transaction->idle_ns) > 0);
 }
 
 static void player_skip_until(void *ctx, enum proto_flow flow, uint32_t position)
@@ -101,8 +160,19 @@ static void player_init(struct player *player, const struct proto_ops *ops, cons
 {
 	*player = (struct player){ .ops = ops, .state = ops->state_new() };
 	assert_non_null(player->state);
-	player->sink =
-		(struct proto_sink){ player, player_exchange, player_skip_until, player_active, &player->losses, NULL };
+	player->sink = (struct proto_sink){
+		.ctx = player,
+		.exchange = player_exchange,
+		.skip_until = player_skip_until,
+		.active = player_active,
+		.losses = &player->losses,
+		.transaction = player_transaction,
+	};
+	if (ops->shared_new) {
+		player->shared = ops->shared_new(1);
+		assert_non_null(player->shared);
+		ops->join(player->state, player->shared);
+	}
 	for (int flow = 0; flow < 2; flow++)
 		player->lanes[flow].position = player->start[flow] = start[flow];
 }
@@ -110,10 +180,14 @@ static void player_init(struct player *player, const struct proto_ops *ops, cons
 static void player_done(struct player *player)
 {
 	player->ops->state_free(player->state);
+	if (player->shared)
+		player->ops->shared_free(player->shared);
 	for (size_t i = 0; i < player->told_count; i++)
 		free(player->told[i]);
 	for (size_t i = 0; i < player->ask_count; i++)
 		free(player->asks[i]);
+	for (size_t i = 0; i < player->transaction_count; i++)
+		free(player->transactions[i]);
 }
 
 /* The next event of the flow, or NULL. */
@@ -143,7 +217,7 @@ static bool player_feed(struct player *player, const struct event *event, const 
 		player->memory_max = memory;
 	assert_true(consumed <= chunk->length);
 	assert_true((status == PROTO_OK) == (consumed == chunk->length) || status == PROTO_OPAQUE ||
-		    status == PROTO_MALFORMED || status == PROTO_LOST);
+		    status == PROTO_ENCRYPTED || status == PROTO_MALFORMED || status == PROTO_LOST);
 	lane->position += (uint32_t)consumed;
 	if (!chunk->missing)
 		lane->offset += consumed;
@@ -151,8 +225,10 @@ static bool player_feed(struct player *player, const struct event *event, const 
 		assert_false(chunk->no_wait);
 		return consumed > 0;
 	}
-	if (status == PROTO_OPAQUE)
+	if (status == PROTO_OPAQUE || status == PROTO_ENCRYPTED)
 		player->opaque = true;
+	if (status == PROTO_ENCRYPTED)
+		player->encrypted = true;
 	if (status == PROTO_MALFORMED)
 		lane->dead = true;
 	if (status == PROTO_LOST) {

@@ -48,7 +48,13 @@ static void on_active(void *ctx, enum http_method method, int change)
 void http1_world_init(struct http1_world *world, uint32_t start)
 {
 	*world = (struct http1_world){ .now_ns = 100, .tgid = 7, .start = { start, start } };
-	world->sink = (struct proto_sink){ world, on_exchange, on_skip_until, on_active, &world->losses, NULL };
+	world->sink = (struct proto_sink){
+		.ctx = world,
+		.exchange = on_exchange,
+		.skip_until = on_skip_until,
+		.active = on_active,
+		.losses = &world->losses,
+	};
 	world->seen = calloc(HTTP1_SEEN_MAX, sizeof(*world->seen));
 	world->state = http1_ops.state_new();
 	assert_non_null(world->seen);

@@ -172,8 +172,9 @@ static void test_table(void **state)
 {
 	(void)state;
 	assert_ptr_equal(proto_table[0], &http1_ops);
-	assert_ptr_equal(proto_table[1], &redis_ops);
-	assert_null(proto_table[2]);
+	assert_ptr_equal(proto_table[1], &postgres_ops);
+	assert_ptr_equal(proto_table[2], &redis_ops);
+	assert_null(proto_table[3]);
 	assert_string_equal(protocol_text(PROTOCOL_HTTP1), http1_ops.name);
 	assert_string_equal(protocol_text(PROTOCOL_UNKNOWN), "unknown");
 	assert_string_equal(protocol_text((enum protocol)99), "unknown");

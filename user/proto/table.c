@@ -7,6 +7,7 @@
 
 const struct proto_ops *const proto_table[] = {
 	&http1_ops,
+	&postgres_ops,
 	&redis_ops,
 	NULL,
 };

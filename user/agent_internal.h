@@ -70,6 +70,8 @@ int agent_refresh(void *ctx, const struct snapshot_filter *filter, char *ret_err
 /* --- agent_sink.c: the records of the kernel side into the stages */
 struct capture_sink agent_sink(struct agent *agent);
 struct stream_callbacks agent_stream_callbacks(struct agent *agent);
+/* Looks at the sessions with databases that there are now. */
+void agent_count_sessions(struct agent *agent);
 void agent_count_unparsed(struct agent *agent, const struct unparsed_report *report);
 
 /* --- agent_tls.c: TLS libraries, and what of their plaintext goes where */

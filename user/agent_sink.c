@@ -174,6 +174,40 @@ void agent_count_unparsed(struct agent *agent, const struct unparsed_report *rep
 			   report->reason, report->final ? 0 : 1, report->bytes[0] + report->bytes[1]);
 }
 
+static struct session_place place_of(const struct stream_session *session, struct text name_space)
+{
+	return (struct session_place){
+		.protocol = session->protocol,
+		.side = session->side,
+		.remote = session->remote,
+		.name_space = name_space,
+	};
+}
+
+static void on_transaction(void *ctx, const struct stream_session *session, const struct db_transaction *transaction)
+{
+	struct agent *agent = ctx;
+	struct session_place place = place_of(session, transaction->name_space);
+
+	aggregate_transaction(agent->aggregate, identity_service(agent->identity, session->tgid, agent->now_ns), &place,
+			      transaction);
+}
+
+static void on_session(void *ctx, const struct stream_session *session)
+{
+	struct agent *agent = ctx;
+	struct session_place place = place_of(session, session->now.name_space);
+
+	aggregate_session(agent->aggregate, identity_service(agent->identity, session->tgid, agent->now_ns), &place,
+			  &session->now, agent->now_ns);
+}
+
+void agent_count_sessions(struct agent *agent)
+{
+	aggregate_sessions_begin(agent->aggregate);
+	stream_each_session(agent->streams, on_session, agent);
+}
+
 struct stream_callbacks agent_stream_callbacks(struct agent *agent)
 {
 	return (struct stream_callbacks){
@@ -182,6 +216,7 @@ struct stream_callbacks agent_stream_callbacks(struct agent *agent)
 		.begin = agent->trace ? on_begin : NULL,
 		.active = on_active,
 		.unparsed = on_unparsed,
+		.transaction = on_transaction,
 		.control = agent_tls_control(agent),
 	};
 }

@@ -20,7 +20,7 @@
 #define ROUTE_SLOTS 256
 #define HOST_SLOTS 64
 #define DB_SLOTS 64
-#define SERIES_TABLES (3 * SIDE_COUNT + 3)
+#define SERIES_TABLES (4 * SIDE_COUNT + 3)
 /* A series names seven strings at most (of HTTP three); trees and caches hold a few more. */
 #define INTERN_PER_SERIES SERIES_KEY_IDS
 #define INTERN_BESIDES \
@@ -45,6 +45,8 @@ static int side_init(struct aggregate *aggregate, int side, size_t limit, uint64
 		error = series_table_init(&aggregate->db[side], &aggregate_db_kind, limit, intern, seed);
 	if (!error)
 		error = series_table_init(&aggregate->db_blocking[side], &aggregate_blocking_kind, limit, intern, seed);
+	if (!error)
+		error = series_table_init(&aggregate->sessions[side], &aggregate_session_kind, limit, intern, seed);
 	return error;
 }
 
@@ -104,6 +106,7 @@ void aggregate_free(struct aggregate *aggregate)
 		series_table_done(&aggregate->http[side]);
 		series_table_done(&aggregate->db[side]);
 		series_table_done(&aggregate->db_blocking[side]);
+		series_table_done(&aggregate->sessions[side]);
 	}
 	series_table_done(&aggregate->active);
 	series_table_done(&aggregate->unparsed);
@@ -269,6 +272,7 @@ void aggregate_expire(struct aggregate *aggregate, uint64_t now_ns)
 		series_table_expire(&aggregate->http[side], now_ns, idle_ns);
 		series_table_expire(&aggregate->db[side], now_ns, idle_ns);
 		series_table_expire(&aggregate->db_blocking[side], now_ns, idle_ns);
+		series_table_expire(&aggregate->sessions[side], now_ns, idle_ns);
 	}
 	series_table_expire(&aggregate->active, now_ns, idle_ns);
 	series_table_expire(&aggregate->unparsed, now_ns, idle_ns);

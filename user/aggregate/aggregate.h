@@ -40,6 +40,20 @@ void aggregate_active(struct aggregate *aggregate, const char *service, enum sid
 /* `cipher` is the suite's number in IANA's registry; version and cipher are 0 where the ServerHello was not seen. */
 void aggregate_handshake(struct aggregate *aggregate, const char *service, enum side side, enum tls_version version,
 			 uint16_t cipher, uint64_t duration_ns);
+/* Where a database session belongs. */
+struct session_place {
+	enum protocol protocol;
+	enum side side;
+	const struct endpoint *remote; /* may be NULL */
+	struct text name_space;
+};
+
+/* Sessions are counted anew at each look: aggregate_sessions_begin, then aggregate_session for each that there is. */
+void aggregate_sessions_begin(struct aggregate *aggregate);
+void aggregate_session(struct aggregate *aggregate, const char *service, const struct session_place *place,
+		       const struct db_session *session, uint64_t now_ns);
+void aggregate_transaction(struct aggregate *aggregate, const char *service, const struct session_place *place,
+			   const struct db_transaction *transaction);
 void aggregate_unparsed(struct aggregate *aggregate, const char *service, enum unparsed_reason reason,
 			uint64_t connections, uint64_t bytes);
 /* Lets series, routes and strings go that were not used for the timeout. Call it about once a minute: idleness is

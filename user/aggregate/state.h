@@ -42,6 +42,16 @@ struct blocking_series {
 	struct histogram duration;
 };
 
+/* The sessions with one database of one service. */
+struct session_series {
+	struct series series;
+	struct histogram transaction;
+	struct histogram transaction_idle;
+	uint64_t count[DB_SESSION_STATE_COUNT]; /* at the last look */
+	uint64_t longest_ns;                    /* idle in a transaction, at the last look */
+	bool has_transactions;
+};
+
 /* http_server_active_requests: key is service and method. */
 struct active_series {
 	struct series series;
@@ -82,6 +92,7 @@ struct aggregate {
 	struct series_table http[SIDE_COUNT];        /* by enum side: struct http_series */
 	struct series_table db[SIDE_COUNT];          /* struct db_series */
 	struct series_table db_blocking[SIDE_COUNT]; /* struct blocking_series */
+	struct series_table sessions[SIDE_COUNT];    /* struct session_series */
 	struct series_table active;                  /* struct active_series */
 	struct series_table unparsed;                /* struct unparsed_series */
 	struct series_table handshakes;              /* struct handshake_series */
@@ -94,6 +105,7 @@ extern const struct series_kind aggregate_http_kind;
 extern const struct series_kind aggregate_handshake_kind;
 extern const struct series_kind aggregate_db_kind;
 extern const struct series_kind aggregate_blocking_kind;
+extern const struct series_kind aggregate_session_kind;
 
 void aggregate_http(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
 void aggregate_db(struct aggregate *aggregate, const char *service, const struct exchange *exchange);

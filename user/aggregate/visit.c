@@ -263,6 +263,7 @@ static void visit_budget(const struct aggregate *aggregate, const struct metric_
 		visit_budget_of(visitor, http_families[i].family.name, &aggregate->http[http_families[i].side], figure);
 	visit_db_budget(aggregate, visitor, figure);
 	visit_handshake_budget(aggregate, visitor, figure);
+	visit_session_budget(aggregate, visitor, figure);
 	visit_budget_of(visitor, active_family.name, &aggregate->active, figure);
 	visit_budget_of(visitor, unparsed_families[0].name, &aggregate->unparsed, figure);
 	visit_budget_of(visitor, unparsed_families[1].name, &aggregate->unparsed, figure);
@@ -304,6 +305,7 @@ void aggregate_visit(void *ctx, const struct metric_visitor *visitor)
 	visit_active(aggregate, visitor);
 	visit_db(aggregate, visitor);
 	visit_handshakes(aggregate, visitor);
+	visit_sessions(aggregate, visitor);
 	visit_exchanges(aggregate, visitor);
 	visit_unparsed(aggregate, visitor, false);
 	visit_unparsed(aggregate, visitor, true);

@@ -14,7 +14,7 @@ declare -A packages=(
     [build]="gcc make libc6-dev pkg-config clang libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libyaml-dev
         libpcre2-dev libjansson-dev libprotobuf-c-dev protobuf-c-compiler libcurl4-openssl-dev @bpftool"
     [test]="libcmocka-dev @clang-rt clang-format clang-tidy cppcheck python3 python3-pip python3-pytest curl wrk
-        iproute2 git openssl"
+        iproute2 git openssl python3-psycopg2 python3-psycopg python3-asyncpg"
     [vm]="qemu-system-x86 seabios"
 )
 # From Python's package index, below build/tools/python: pinned, and nothing else comes with them.
@@ -27,7 +27,7 @@ declare -A unpacked=(
     [build]=""
     [test]="nginx=/usr/sbin/nginx prometheus=/usr/bin/promtool
         prometheus-node-exporter=/usr/bin/prometheus-node-exporter
-        redis-tools=/usr/bin/redis-benchmark redis-server=/usr/bin/redis-server"
+        redis-tools=/usr/bin/redis-benchmark redis-server=/usr/bin/redis-server @postgresql @postgresql-client"
     [vm]="busybox-static=/bin/busybox"
 )
 
@@ -64,6 +64,27 @@ update_lists() {
     apt-get -qq update >>"$log" 2>&1 || true
 }
 
+# Packages with a version in their names: the one that the metapackage stands for.
+postgresql_version() {
+    apt-cache depends postgresql 2>/dev/null | sed -n 's/^ *Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1
+}
+
+unpacked_items() {
+    local item version
+    version=$(postgresql_version)
+    if [ -z "$version" ]; then
+        update_lists >&2
+        version=$(postgresql_version)
+    fi
+    for item in ${unpacked[$1]}; do
+        case $item in
+        @postgresql) echo "postgresql-$version=/usr/lib/postgresql/$version/bin/postgres" ;;
+        @postgresql-client) echo "postgresql-client-$version=/usr/lib/postgresql/$version/bin/psql" ;;
+        *) echo "$item" ;;
+        esac
+    done
+}
+
 # Runs apt-get; a failure before the lists were renewed is tried again after renewing them.
 apt_do() {
     local what=$1
@@ -95,7 +116,8 @@ collect_missing() {
 
 have_unpacked() {
     local file=$1
-    [ -x "$file" ] || command -v "$(basename "$file")" >/dev/null || [ -x "$tools/bin/$(basename "$file")" ]
+    [ -x "$file" ] || command -v "$(basename "$file")" >/dev/null || [ -x "$tools/bin/$(basename "$file")" ] ||
+        [ -x "$tools/files$file" ]
 }
 
 # busybox must be the static one: it is what a VM has before any library is there.
@@ -124,7 +146,8 @@ unpack() {
         [ ! -f "$tools/bin/$found" ] || ln -sfn "$found" "$tools/bin/$(basename "$found")"
     done
     rm -rf "$work"
-    [ -x "$tools/bin/$(basename "$file")" ] || fail "package $package has no $(basename "$file")"
+    [ -x "$tools/bin/$(basename "$file")" ] || [ -x "$tools/files$file" ] ||
+        fail "package $package has no $(basename "$file")"
 }
 
 # Shared libraries that an unpacked program wants and the machine lacks, installed by the package's own dependencies.
@@ -160,7 +183,7 @@ main() {
     collect_missing "${wanted[@]}"
     local to_unpack=()
     for profile in "${wanted[@]}"; do
-        for item in ${unpacked[$profile]}; do
+        for item in $(unpacked_items "$profile"); do
             ! needs_unpacking "$item" || to_unpack+=("$item")
         done
     done

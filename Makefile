@@ -252,6 +252,7 @@ bench:
 	@scripts/setup.sh build test vm
 	@$(MAKE) --no-print-directory all build-tests
 	@python3 tests/bench/bench.py $(BENCH_ARGS)
+	@python3 tests/bench/postgres.py
 
 install: $(SONDE)
 	install -D -m 0755 $(SONDE) $(DESTDIR)$(PREFIX)/bin/sonde

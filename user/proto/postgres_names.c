@@ -9,6 +9,7 @@
 #include "proto/postgres_internal.h"
 
 #define FIRST_SIZE 4
+#define STEP 8 /* to 64 names: most connections have a few, and there are many connections */
 
 /* FNV-1a. */
 uint64_t postgres_name_begin(char kind)
@@ -74,9 +75,13 @@ struct postgres_statement *postgres_name_find(struct postgres_state *state, uint
 
 static bool grow(struct postgres_state *state)
 {
-	size_t size = state->name_size ? 2u * state->name_size : FIRST_SIZE;
-	uint64_t *keys = malloc(bytes_for(size));
+	size_t more = state->name_size < 64 ? STEP : state->name_size;
+	size_t size = state->name_size ? state->name_size + more : FIRST_SIZE;
+	uint64_t *keys;
 
+	if (size > POSTGRES_NAMES_MAX)
+		size = POSTGRES_NAMES_MAX;
+	keys = malloc(bytes_for(size));
 	if (!keys)
 		return false;
 	if (state->name_count > 0) {

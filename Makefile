@@ -119,7 +119,7 @@ BPF_CFLAGS := -target bpf -mcpu=$(BPF_CPU) -O2 -g -std=gnu11 -Wall -Wextra -Werr
 	-D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I$(B) $(filter -I%,$(LIB_CFLAGS)) -MMD -MP
 
 .PHONY: all setup run test test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check \
-	bench fuzz install uninstall clean help build-tests fuzzers format FORCE
+	test-drivers bench fuzz install uninstall clean help build-tests fuzzers format FORCE
 
 all: $(SONDE)
 
@@ -239,6 +239,12 @@ test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-ke
 test-kernels-full:
 	@TRUTH_CASES='*' scripts/test.py kernels
 
+# Clients in other languages, whose drivers come from their registries: what cannot be had is skipped.
+test-drivers:
+	@scripts/setup.sh build test
+	@$(MAKE) --no-print-directory all
+	@/usr/bin/python3 -m pytest -q -ra tests/drivers
+
 check:
 	@scripts/test.py check
 
@@ -273,6 +279,7 @@ help:
 	@echo 'sudo make setup      install what building and testing need'
 	@echo 'make test-LAYER      one layer: canary unit golden fuzz bpf truth e2e kernels'
 	@echo 'make test-kernels-full  every truth case on every kernel: over an hour'
+	@echo 'sudo make test-drivers  clients of databases in other languages, by their registries'
 	@echo 'make check           format, layers, lengths, licences, clang-tidy, cppcheck'
 	@echo 'make format          let clang-format write'
 	@echo 'make fuzz            every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'

@@ -23,6 +23,17 @@ static __always_inline void account_read(struct task_struct *task, struct task_a
 	account->migrations = task->se.nr_migrations;
 }
 
+/* A cgroup has its first thread. */
+static __always_inline void record_make(__u64 id)
+{
+	if (!bpf_map_lookup_elem(&cpu_usages, &id))
+		bpf_map_update_elem(&cpu_usages, &id, &no_cpu_usage, BPF_NOEXIST);
+	if (!bpf_map_lookup_elem(&event_usages, &id))
+		bpf_map_update_elem(&event_usages, &id, &no_event_usage, BPF_NOEXIST);
+	if (!bpf_map_lookup_elem(&cpu_usages, &id) || !bpf_map_lookup_elem(&event_usages, &id))
+		count_loss(USAGE_LOST_CGROUP);
+}
+
 /* A thread that is new to sonde, or to the selection. Its past counts when all of it was after the start. */
 static __always_inline void task_track(struct task_struct *task)
 {
@@ -35,9 +46,7 @@ static __always_inline void task_track(struct task_struct *task)
 			account_forget(task);
 		return;
 	}
-	if (!bpf_map_lookup_elem(&cpu_usages, &id) &&
-	    bpf_map_update_elem(&cpu_usages, &id, &no_cpu_usage, BPF_NOEXIST) && !bpf_map_lookup_elem(&cpu_usages, &id))
-		count_loss(USAGE_LOST_CGROUP);
+	record_make(id);
 	known = account_of(task);
 	account = account_make(task);
 	if (!account)

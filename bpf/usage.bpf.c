@@ -5,7 +5,10 @@
  */
 #include "vmlinux.h"
 
+#include "block.h"
+#include "memory.h"
 #include "sched.h"
+#include "tcp.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -46,5 +49,142 @@ int track_tasks(struct bpf_iter__task *ctx)
 
 	if (task)
 		task_track(task);
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_direct_reclaim_begin")
+int reclaim_begin(void *ctx)
+{
+	on_reclaim_begin();
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_direct_reclaim_end")
+int reclaim_end(void *ctx)
+{
+	on_reclaim_end(RECLAIM_HOST);
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_memcg_reclaim_begin")
+int limit_begin(void *ctx)
+{
+	on_reclaim_begin();
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
+int limit_end(void *ctx)
+{
+	on_reclaim_end(RECLAIM_CGROUP);
+	return 0;
+}
+
+SEC("tp_btf/mark_victim")
+int BPF_PROG(victim_marked, struct task_struct *victim)
+{
+	on_oom_kill(victim);
+	return 0;
+}
+
+/* Until 6.8 with the pid alone (72ba14deb40a). COMPAT(kernel 6.8) */
+SEC("tp_btf/mark_victim")
+int BPF_PROG(victim_named, int pid)
+{
+	__u32 key = pid;
+	__u8 value = 1;
+
+	bpf_map_update_elem(&victims, &key, &value, BPF_ANY);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(victim_gone, struct task_struct *task)
+{
+	__u32 pid = task->pid;
+
+	if (bpf_map_lookup_elem(&victims, &pid) && !bpf_map_delete_elem(&victims, &pid))
+		on_oom_kill(task);
+	return 0;
+}
+
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(request_done, struct request *request, int error, unsigned int bytes)
+{
+	on_request_done(request, (__u8)error, bytes);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(sock_state, const struct sock *sock, int old_state, int new_state)
+{
+	on_sock_state(sock, old_state, new_state);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retransmit, const struct sock *sock)
+{
+	struct event_usage *events = events_of_sock(sock);
+
+	if (events)
+		__sync_fetch_and_add(&events->retransmits, 1);
+	return 0;
+}
+
+/* Since 6.16 told of those as well that could not be sent. COMPAT(kernel 6.15) */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retransmit_error, const struct sock *sock, const struct sk_buff *skb, int error)
+{
+	struct event_usage *events = error ? NULL : events_of_sock(sock);
+
+	if (events)
+		__sync_fetch_and_add(&events->retransmits, 1);
+	return 0;
+}
+
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(reset_sent, const struct sock *sock)
+{
+	struct event_usage *events = events_of_sock(sock);
+
+	if (events)
+		__sync_fetch_and_add(&events->resets_sent, 1);
+	return 0;
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(reset_received, const struct sock *sock)
+{
+	struct event_usage *events = events_of_sock(sock);
+
+	if (events)
+		__sync_fetch_and_add(&events->resets_received, 1);
+	return 0;
+}
+
+/* Run by user space, not attached: looks at one listening socket. */
+SEC("raw_tp")
+int listener_asked(struct bpf_raw_tracepoint_args *ctx)
+{
+	listener_look((const struct sock *)ctx->args[0]);
+	return 0;
+}
+
+/* Run by user space at the start: the sockets that listen already. */
+SEC("iter/task_file")
+int find_listeners(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct sock *sock;
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	sock = BPF_CORE_READ(socket, sk);
+	if (sock && BPF_CORE_READ(sock, sk_protocol) == PROTOCOL_TCP &&
+	    BPF_CORE_READ(sock, __sk_common.skc_state) == TCP_LISTEN)
+		listener_begin(sock);
 	return 0;
 }

@@ -60,10 +60,92 @@ struct task_account {
 };
 _Static_assert(sizeof(struct task_account) == 32, "task_account");
 
+/* Who a thread reclaims memory for: the host is short of it, or its cgroup is at its limit. */
+enum reclaim_scope {
+	RECLAIM_HOST,
+	RECLAIM_CGROUP,
+	RECLAIM_SCOPES,
+};
+
+/* Why a TCP connection that a process asked for did not come about. */
+enum connect_failure {
+	CONNECT_REFUSED,
+	CONNECT_TIMEOUT,
+	CONNECT_UNREACHABLE,
+	CONNECT_ABORTED, /* the process closed the socket before */
+	CONNECT_OTHER,
+	CONNECT_FAILURES,
+};
+
+/* What is rare beside switches: of one cgroup on all CPUs, written by atomic additions. */
+struct event_usage {
+	__u64 reclaims[RECLAIM_SCOPES];
+	__u64 reclaim_ns[RECLAIM_SCOPES];
+	__u64 retransmits; /* segments */
+	__u64 resets_sent;
+	__u64 resets_received;
+	__u64 accept_drops; /* connections that a listening socket dropped */
+	__u64 connect_failures[CONNECT_FAILURES];
+	__u64 sent_bytes; /* of connections that are over */
+	__u64 received_bytes;
+	struct latency_value connect;
+	struct latency_value round_trip;
+};
+_Static_assert(sizeof(struct event_usage) == 648, "event_usage");
+
+/* Figures of a cgroup that are told apart by more: a device and an operation, or the name of a process. */
+enum detail_kind {
+	DETAIL_BLOCK,
+	DETAIL_OOM_KILL,
+};
+
+enum block_operation {
+	BLOCK_READ,
+	BLOCK_WRITE,
+	BLOCK_FLUSH,
+	BLOCK_DISCARD,
+	BLOCK_OTHER,
+};
+
+struct detail_key {
+	__u64 cgroup;
+	__u32 kind;
+	__u32 operation; /* enum block_operation */
+	__u32 major;
+	__u32 minor;
+	__u8 name[16]; /* of the victim, zero-padded */
+};
+_Static_assert(sizeof(struct detail_key) == 40, "detail_key");
+
+struct detail_value {
+	__u64 errors;
+	struct latency_value latency; /* OOM kills: bucket 0 counts */
+};
+_Static_assert(sizeof(struct detail_value) == 272, "detail_value");
+
+/* A listening socket. */
+struct listening {
+	__u64 cgroup;
+	__u32 drops; /* of sk_drops, those that were added to the cgroup */
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct listening) == 16, "listening");
+
+/* A TCP connection that is being made. */
+struct connecting {
+	__u64 start_ns;
+	__u64 cgroup;
+};
+_Static_assert(sizeof(struct connecting) == 16, "connecting");
+
 /* What could not be counted, one per-CPU array. */
 enum usage_loss {
-	USAGE_LOST_TASK,   /* a thread without an account: unseen birth, or no memory */
-	USAGE_LOST_CGROUP, /* a cgroup without a record: no memory, or too many cgroups */
+	USAGE_LOST_TASK,    /* a thread without an account: unseen birth, or no memory */
+	USAGE_LOST_CGROUP,  /* a cgroup without a record: no memory, or too many cgroups */
+	USAGE_LOST_RECLAIM, /* the start of a reclaim was not remembered: too many at once */
+	USAGE_LOST_SOCKET,  /* a connection or a listening socket found no room */
+	USAGE_LOST_DETAIL,  /* no room for one more device, operation or victim */
+	USAGE_LOST_REQUEST, /* a block request without a start time: the device's iostats are off */
 	USAGE_LOSS_COUNT,
 };
 

@@ -25,6 +25,22 @@ struct {
 } cpu_usages SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, __u64); /* the cgroup's id */
+	__type(value, struct event_usage);
+} event_usages SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct detail_key);
+	__type(value, struct detail_value);
+} details SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
@@ -49,6 +65,8 @@ struct {
 
 static const struct cpu_usage no_cpu_usage = {};
 static const struct task_account no_account = {};
+static const struct event_usage no_event_usage = {};
+static const struct detail_value no_detail = {};
 
 static __always_inline void count_loss(__u32 loss)
 {
@@ -56,6 +74,36 @@ static __always_inline void count_loss(__u32 loss)
 
 	if (value)
 		(*value)++;
+}
+
+/* NULL is a cgroup that is not selected; else it is counted as lost. */
+static __always_inline struct event_usage *events_of(__u64 cgroup)
+{
+	struct event_usage *events = bpf_map_lookup_elem(&event_usages, &cgroup);
+
+	if (!events && !selected_cgroup_count)
+		count_loss(USAGE_LOST_CGROUP);
+	return events;
+}
+
+/* NULL when there is no room, which is counted. Not for hooks under the scheduler's locks. */
+static __always_inline struct detail_value *detail_of(struct detail_key *key)
+{
+	struct detail_value *detail = bpf_map_lookup_elem(&details, key);
+
+	if (detail)
+		return detail;
+	bpf_map_update_elem(&details, key, &no_detail, BPF_NOEXIST);
+	detail = bpf_map_lookup_elem(&details, key);
+	if (!detail)
+		count_loss(USAGE_LOST_DETAIL);
+	return detail;
+}
+
+static __always_inline void add_latency(struct latency_value *latency, __u64 ns)
+{
+	__sync_fetch_and_add(&latency->sum_ns, ns);
+	__sync_fetch_and_add(&latency->counts[latency_bucket(ns) & (LATENCY_BUCKETS - 1)], 1);
 }
 
 /* By plain loads, which the verifier allows along the types of a tracepoint's arguments. */
@@ -68,6 +116,21 @@ static __always_inline __u64 task_cgroup_id(struct task_struct *task)
 		return set->dfl_cgrp->kn->id;
 	state = (void *)set + bpf_core_field_offset(struct css_set, subsys) + hierarchy * sizeof(*state);
 	return (*state)->cgroup->kn->id;
+}
+
+/* The same for a pointer that the verifier knows nothing about. */
+static __always_inline __u64 task_cgroup_id_read(struct task_struct *task)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct cgroup_subsys_state *state = NULL;
+
+	if (hierarchy < 0)
+		return BPF_CORE_READ(set, dfl_cgrp, kn, id);
+	if (bpf_probe_read_kernel(&state, sizeof(state),
+				  (void *)set + bpf_core_field_offset(struct css_set, subsys) +
+					  hierarchy * sizeof(state)))
+		return 0;
+	return BPF_CORE_READ(state, cgroup, kn, id);
 }
 
 static __noinline bool task_selected(struct task_struct *task)

@@ -17,6 +17,26 @@ static int each_cpu(void *ctx, void (*visit)(void *visit_ctx, uint64_t cgroup, c
 	return usage_each_cpu(ctx, visit, visit_ctx);
 }
 
+static int each_events(void *ctx, void (*visit)(void *visit_ctx, uint64_t cgroup, const struct usage_events *events),
+		       void *visit_ctx)
+{
+	return usage_each_events(ctx, visit, visit_ctx);
+}
+
+static int each_detail(void *ctx, void (*visit)(void *visit_ctx, const struct usage_detail *detail), void *visit_ctx)
+{
+	return usage_each_detail(ctx, visit, visit_ctx);
+}
+
+static bool is_told(const struct agent *agent, enum usage_family family, bool wanted)
+{
+	const char *missing = usage_missing(agent->usage, family);
+
+	if (wanted && *missing)
+		log_info("some of what only the kernel knows of containers is missing", log_text("reason", missing));
+	return wanted && usage_has(agent->usage, family);
+}
+
 static void forget(void *ctx, uint64_t cgroup)
 {
 	usage_forget(ctx, cgroup);
@@ -26,7 +46,17 @@ static int make_table(struct agent *agent, uint64_t seed)
 {
 	struct usage_table_config config = {
 		.controller = usage_controller(agent->usage),
-		.source = { .ctx = agent->usage, .each_cpu = each_cpu, .forget = forget },
+		.source = { .ctx = agent->usage,
+			    .each_cpu = each_cpu,
+			    .each_events = each_events,
+			    .each_detail = each_detail,
+			    .forget = forget },
+		.sysfs = agent->config->path_sysfs,
+		.cgroups = agent->cgroups,
+		.scheduler = is_told(agent, USAGE_SCHEDULER, agent->config->usage_scheduler),
+		.memory = is_told(agent, USAGE_MEMORY, agent->config->usage_memory),
+		.block = is_told(agent, USAGE_BLOCK, agent->config->usage_block),
+		.tcp = is_told(agent, USAGE_TCP, agent->config->usage_tcp),
 		.limit = CGROUPS_MAX,
 		.keep_gone_ns = KEEP_GONE_NS,
 		.hash_seed = seed,
@@ -41,10 +71,12 @@ static int make_table(struct agent *agent, uint64_t seed)
 
 void agent_usage_start(struct agent *agent, uint64_t seed)
 {
+	const struct config *config = agent->config;
 	struct capture_error message;
 	int error;
 
-	if (!agent->config->usage_scheduler || agent->config->backend == BACKEND_NONE)
+	if (config->backend == BACKEND_NONE ||
+	    !(config->usage_scheduler || config->usage_memory || config->usage_block || config->usage_tcp))
 		return;
 	if (usage_new(agent->config, &agent->usage, &message)) {
 		log_info("what only the kernel knows of containers is not told", log_text("reason", message.text));

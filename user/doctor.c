@@ -54,17 +54,30 @@ static bool tell_backend(const struct config *config, enum config_backend backen
 	return true;
 }
 
+static void tell_usage_family(const struct usage *usage, enum usage_family family, bool wanted, const char *what)
+{
+	char text[CAPTURE_MESSAGE_BYTES + 64];
+	const char *missing = wanted ? usage_missing(usage, family) : "switched off";
+
+	snprintf(text, sizeof(text), "%s%s%s", what, *missing ? ": " : "", missing);
+	tell(*missing ? "no" : "ok", "usage", text);
+}
+
+/* What containers and services use, as only the kernel knows it. */
 static void tell_usage(const struct config *config)
 {
 	struct capture_error error;
 	struct usage *usage = NULL;
 
-	if (!config->usage_scheduler)
-		tell("off", "usage", "--no-usage.scheduler");
-	else if (usage_new(config, &usage, &error))
+	if (usage_new(config, &usage, &error)) {
 		tell("no", "usage", error.text);
-	else
-		tell("ok", "usage", "CPU waits, switches and migrations of containers and services");
+		return;
+	}
+	tell_usage_family(usage, USAGE_SCHEDULER, config->usage_scheduler, "waits for a CPU, switches, migrations");
+	tell_usage_family(usage, USAGE_MEMORY, config->usage_memory, "stalls for memory, OOM kills");
+	tell_usage_family(usage, USAGE_BLOCK, config->usage_block, "latency of block requests");
+	tell_usage_family(usage, USAGE_TCP, config->usage_tcp, "TCP retransmits, resets, connects, drops");
+	tell("no", "usage", "time of major page faults: no hook that every kernel has tells it");
 	usage_free(usage);
 }
 

@@ -110,6 +110,20 @@ static void assert_near(const char *what, uint64_t got, uint64_t expected, uint6
 			 (unsigned long long)expected);
 }
 
+/* The last of a process comes after it was reaped: waits until both accounts agree, or for two seconds. */
+static struct usage_cpu settled(const struct world *world, const struct usage_cpu *before, uint64_t *accounted)
+{
+	uint64_t start_ns = *accounted, end_ns = wall_ns() + 2000 * NS_PER_MS;
+	struct usage_cpu now;
+
+	do {
+		now = usage_now(world);
+		*accounted = accounted_ns(world) - start_ns;
+	} while (llabs((long long)(now.run_ns - before->run_ns - *accounted)) > (long long)*accounted / 200 &&
+		 wall_ns() < end_ns && !usleep(1000));
+	return now;
+}
+
 /* Spinners on one CPU: the sums of what is counted equal the kernel's account of each; a thread of n waits for n-1 of
  * n parts of the time, or longer where others want the CPU as well. */
 static void run_spinners(struct world *world, int count, uint64_t duration_ns)
@@ -132,9 +146,8 @@ static void run_spinners(struct world *world, int count, uint64_t duration_ns)
 		sum.runs += spinners[i].witness.runs;
 		sum.involuntary += spinners[i].witness.involuntary;
 	}
-	after = usage_now(world);
+	after = settled(world, &before, &accounted);
 	waited = after.wait.sum_ns - before.wait.sum_ns;
-	accounted = accounted_ns(world) - accounted;
 	assert_near("CPU time", after.run_ns - before.run_ns, accounted, 100, 0);
 	/* Start and end of a process are outside of what it can say of itself. */
 	assert_near("waited", waited, sum.wait_ns, 100, 20 * NS_PER_MS);
@@ -144,9 +157,9 @@ static void run_spinners(struct world *world, int count, uint64_t duration_ns)
 	print_message("# %d spinners: %llu of 1000 parts of the time waiting, CPU %llu ms, witness %llu ms\n", count,
 		      (unsigned long long)share, (unsigned long long)((after.run_ns - before.run_ns) / NS_PER_MS),
 		      (unsigned long long)(accounted / NS_PER_MS));
-	assert_true(share + 25 >= 1000 * (uint64_t)(count - 1) / (uint64_t)count);
+	assert_true(share + 40 >= 1000 * (uint64_t)(count - 1) / (uint64_t)count);
 	if (in_test_vm())
-		assert_true(share <= 1000 * (uint64_t)(count - 1) / (uint64_t)count + 25);
+		assert_true(share <= 1000 * (uint64_t)(count - 1) / (uint64_t)count + 60);
 }
 
 static void test_spinners(void **state)

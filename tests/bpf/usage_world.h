@@ -169,6 +169,8 @@ static inline void world_open(struct world *world)
 	world->selected[0] = world->directory;
 	world->config.select_cgroups.items = world->selected;
 	world->config.select_cgroups.count = 1;
+	world->config.usage_scheduler = world->config.usage_memory = true;
+	world->config.usage_block = world->config.usage_tcp = true;
 	if (usage_new(&world->config, &world->usage, &error)) {
 		world_close(world);
 		fail_msg("%s", error.text);

@@ -88,6 +88,8 @@ static void test_owners(void **state)
 struct record_of_kernel {
 	uint64_t id;
 	struct usage_cpu cpu;
+	struct usage_events events;
+	struct usage_detail detail; /* cgroup 0: none */
 	bool present;
 };
 
@@ -106,6 +108,27 @@ static int each_cpu(void *ctx, void (*visit)(void *visit_ctx, uint64_t cgroup, c
 	for (size_t i = 0; i < fixture->count; i++)
 		if (fixture->records[i].present)
 			visit(visit_ctx, fixture->records[i].id, &fixture->records[i].cpu);
+	return 0;
+}
+
+static int each_events(void *ctx, void (*visit)(void *visit_ctx, uint64_t cgroup, const struct usage_events *events),
+		       void *visit_ctx)
+{
+	struct fixture *fixture = ctx;
+
+	for (size_t i = 0; i < fixture->count; i++)
+		if (fixture->records[i].present)
+			visit(visit_ctx, fixture->records[i].id, &fixture->records[i].events);
+	return 0;
+}
+
+static int each_detail(void *ctx, void (*visit)(void *visit_ctx, const struct usage_detail *detail), void *visit_ctx)
+{
+	struct fixture *fixture = ctx;
+
+	for (size_t i = 0; i < fixture->count; i++)
+		if (fixture->records[i].present && fixture->records[i].detail.cgroup)
+			visit(visit_ctx, &fixture->records[i].detail);
 	return 0;
 }
 
@@ -145,7 +168,16 @@ static int setup(void **state)
 	struct usage_table_config config = {
 		.mounts = fixture->mounts,
 		.controller = "",
-		.source = { .ctx = fixture, .each_cpu = each_cpu, .forget = forget },
+		.sysfs = "/nowhere",
+		.scheduler = true,
+		.memory = true,
+		.block = true,
+		.tcp = true,
+		.source = { .ctx = fixture,
+			    .each_cpu = each_cpu,
+			    .each_events = each_events,
+			    .each_detail = each_detail,
+			    .forget = forget },
 		.limit = 6,
 		.keep_gone_ns = 100 * SECOND,
 		.native_histograms = true,
@@ -311,6 +343,65 @@ static void test_histogram(void **state)
 	recorder_done(&recorder);
 }
 
+static void test_events(void **state)
+{
+	struct fixture *fixture = *state;
+	struct usage_events *one = &add_cgroup(fixture, "/a.service", 0)->events;
+	struct usage_events *other = &add_cgroup(fixture, "/a.service/x", 0)->events;
+	struct recorder recorder;
+
+	one->retransmits = 3;
+	other->retransmits = 4;
+	one->reclaims[USAGE_RECLAIM_CGROUP] = 5;
+	one->reclaim_ns[USAGE_RECLAIM_CGROUP] = SECOND / 4;
+	one->connect_failures[USAGE_CONNECT_TIMEOUT] = 6;
+	one->resets_received = 7;
+	one->accept_drops = 8;
+	one->sent_bytes = 9;
+	other->round_trip.counts[11] = 10;
+	walk(fixture, 1000, &recorder);
+#define VALUE(key) recorder_value(&recorder, "container_" key)
+	assert_float_equal(VALUE("tcp_retransmitted_segments_total{id=\"/a.service\"}"), 7, 0);
+	assert_float_equal(VALUE("memory_direct_reclaims_total{id=\"/a.service\",scope=\"cgroup\"}"), 5, 0);
+	assert_float_equal(VALUE("memory_direct_reclaims_total{id=\"/a.service\",scope=\"host\"}"), 0, 0);
+	assert_float_equal(VALUE("memory_direct_reclaim_seconds_total{id=\"/a.service\",scope=\"cgroup\"}"), 0.25, 0);
+	assert_float_equal(VALUE("tcp_connect_failures_total{id=\"/a.service\",reason=\"timeout\"}"), 6, 0);
+	assert_float_equal(VALUE("tcp_resets_total{id=\"/a.service\",direction=\"receive\"}"), 7, 0);
+	assert_float_equal(VALUE("tcp_listen_drops_total{id=\"/a.service\"}"), 8, 0);
+	assert_float_equal(VALUE("tcp_closed_connection_bytes_total{id=\"/a.service\",direction=\"transmit\"}"), 9, 0);
+	assert_int_equal(recorder_get(&recorder, "container_tcp_round_trip_seconds{id=\"/a.service\"}")->count, 10);
+	recorder_done(&recorder);
+}
+
+/* Details of cgroups of one owner are one series, and stay when a cgroup goes. */
+static void test_details(void **state)
+{
+	static const char read[] = "container_blkio_latency_seconds{id=\"/a.service\",device=\"8:16\",major=\"8\","
+				   "minor=\"16\",operation=\"Read\"}";
+	struct fixture *fixture = *state;
+	struct record_of_kernel *one = add_cgroup(fixture, "/a.service", 0);
+	struct record_of_kernel *other = add_cgroup(fixture, "/a.service/x", 0);
+	struct record_of_kernel *killed = add_cgroup(fixture, "/b.service", 0);
+	struct recorder recorder;
+
+	one->detail = (struct usage_detail){ .cgroup = one->id, .major = 8, .minor = 16, .errors = 1 };
+	one->detail.latency.counts[10] = 2;
+	other->detail = (struct usage_detail){ .cgroup = other->id, .major = 8, .minor = 16 };
+	other->detail.latency.counts[10] = 3;
+	killed->detail = (struct usage_detail){ .cgroup = killed->id, .kind = USAGE_DETAIL_OOM_KILL, .name = "java" };
+	killed->detail.latency.counts[0] = 1;
+	for (uint64_t now = 1000; now < 1010; now++) {
+		walk(fixture, now, &recorder);
+		assert_int_equal(recorder_get(&recorder, read)->count, 5);
+		assert_float_equal(VALUE("oom_kills_total{id=\"/b.service\",victim=\"java\"}"), 1, 0);
+		assert_int_equal(recorder_series(&recorder, "container_blkio_latency_seconds"), 1);
+		recorder_done(&recorder);
+		if (now == 1003)
+			remove_cgroup(fixture, "/a.service/x");
+	}
+	assert_false(other->present);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +413,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unnamed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_table_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_histogram, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_details, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

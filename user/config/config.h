@@ -120,6 +120,9 @@ struct config {
 	bool capture_tls;                 /* true */
 	bool capture_program_stats;       /* false: time spent in each BPF program */
 	bool usage_scheduler;             /* true: run-queue latency and the like, for each container */
+	bool usage_memory;                /* true */
+	bool usage_block;                 /* true */
+	bool usage_tcp;                   /* true */
 	struct string_list http_routes;   /* templates */
 	uint64_t http_route_values;       /* 32 */
 	uint64_t metrics_series_limit;    /* 10,000 per metric */

@@ -206,6 +206,28 @@ const struct config_option config_options[] = {
 		.help = "Count CPU time, run-queue latency, involuntary switches and migrations of each container and "
 			"service in the kernel.",
 	},
+	{
+		.name = "usage.memory",
+		.kind = OPTION_BOOL,
+		FIELD(usage_memory),
+		.fallback = "true",
+		.help = "Count stalls for memory and OOM kills of each container and service in the kernel.",
+	},
+	{
+		.name = "usage.block",
+		.kind = OPTION_BOOL,
+		FIELD(usage_block),
+		.fallback = "true",
+		.help = "Time the block requests of each container and service in the kernel.",
+	},
+	{
+		.name = "usage.tcp",
+		.kind = OPTION_BOOL,
+		FIELD(usage_tcp),
+		.fallback = "true",
+		.help = "Count TCP retransmits, resets, connects and the like of each container and service in the "
+			"kernel.",
+	},
 
 	{
 		.name = "http.route",

@@ -21,7 +21,7 @@ static bool same_cgroup(const struct hash_node *node, const void *key)
 	return hash_entry(node, struct usage_cgroup, node)->id == *(const uint64_t *)key;
 }
 
-static struct usage_cgroup *cgroup_find(const struct usage_table *table, uint64_t id)
+struct usage_cgroup *usage_cgroup_find(const struct usage_table *table, uint64_t id)
 {
 	struct hash_node *node =
 		hash_table_find(&table->cgroups, hash_u64(id, table->config.hash_seed), same_cgroup, &id);
@@ -95,6 +95,7 @@ static void cgroup_resolve(struct usage_table *table, struct usage_cgroup *cgrou
 	}
 	cgroup->path = copy;
 	cgroup->owner = owner;
+	owner->cgroup = cgroup->id;
 	owner->cgroups++;
 	owner->gone_ns = 0;
 	table->unresolved--;
@@ -104,7 +105,7 @@ static void cgroup_resolve(struct usage_table *table, struct usage_cgroup *cgrou
 static void on_cpu(void *ctx, uint64_t id, const struct usage_cpu *cpu)
 {
 	struct usage_table *table = ctx;
-	struct usage_cgroup *cgroup = cgroup_find(table, id);
+	struct usage_cgroup *cgroup = usage_cgroup_find(table, id);
 
 	if (!cgroup)
 		cgroup = cgroup_make(table, id);
@@ -114,13 +115,33 @@ static void on_cpu(void *ctx, uint64_t id, const struct usage_cpu *cpu)
 		table->refused++;
 }
 
+static void on_events(void *ctx, uint64_t id, const struct usage_events *events)
+{
+	struct usage_table *table = ctx;
+	struct usage_cgroup *cgroup = usage_cgroup_find(table, id);
+
+	if (!cgroup)
+		cgroup = cgroup_make(table, id);
+	if (cgroup)
+		cgroup->sums.events = *events; /* else on_cpu has counted it: cgroups have both or none */
+}
+
 static void on_directory(void *ctx, uint64_t id, const char *path)
 {
 	struct usage_table *table = ctx;
-	struct usage_cgroup *cgroup = cgroup_find(table, id);
+	struct usage_cgroup *cgroup = usage_cgroup_find(table, id);
 
 	if (cgroup && !cgroup->owner)
 		cgroup_resolve(table, cgroup, path);
+}
+
+/* One that is gone may still be known by the table of cgroups. */
+static const char *known_path(const struct usage_table *table, uint64_t id)
+{
+	const struct container *container =
+		table->config.cgroups ? container_find(table->config.cgroups, CGROUP_CPU, id) : NULL;
+
+	return container ? container->path : NULL;
 }
 
 static void resolve_all(struct usage_table *table)
@@ -134,18 +155,8 @@ static void resolve_all(struct usage_table *table)
 		struct usage_cgroup *cgroup = hash_entry(node, struct usage_cgroup, node);
 
 		if (!cgroup->owner)
-			cgroup_resolve(table, cgroup, NULL);
+			cgroup_resolve(table, cgroup, known_path(table, cgroup->id));
 	}
-}
-
-static void sums_add(struct usage_sums *sum, const struct usage_sums *more)
-{
-	sum->cpu.run_ns += more->cpu.run_ns;
-	sum->cpu.involuntary += more->cpu.involuntary;
-	sum->cpu.migrations += more->cpu.migrations;
-	sum->cpu.wait.sum_ns += more->cpu.wait.sum_ns;
-	for (size_t i = 0; i < USAGE_LATENCY_BUCKETS; i++)
-		sum->cpu.wait.counts[i] += more->cpu.wait.counts[i];
 }
 
 /* Adds a cgroup to its owner; true when it is gone for good, and was handed over. */
@@ -156,19 +167,27 @@ static bool settle(struct hash_node *node, void *ctx)
 
 	if (!cgroup->owner)
 		return false;
-	sums_add(&cgroup->owner->now, &cgroup->sums);
+	usage_sums_add(&cgroup->owner->now, &cgroup->sums);
 	if (cgroup->path && cgroup_tree_has(table->mount, cgroup->path, cgroup->id))
 		return false;
 	if (!cgroup->gone_ns)
 		cgroup->gone_ns = table->now_ns;
 	if (table->now_ns - cgroup->gone_ns < NS_PER_SECOND)
 		return false;
-	sums_add(&cgroup->owner->retired, &cgroup->sums);
+	usage_sums_add(&cgroup->owner->retired, &cgroup->sums);
+	usage_series_retire(table, cgroup);
 	cgroup->owner->gone_ns = table->now_ns;
 	cgroup->owner->cgroups--;
 	table->config.source.forget(table->config.source.ctx, cgroup->id);
 	cgroup_free(cgroup);
 	return true;
+}
+
+static void owner_free(struct usage_owner *owner)
+{
+	usage_series_free(owner->series);
+	free(owner->path);
+	free(owner);
 }
 
 static bool owner_is_past(struct hash_node *node, void *ctx)
@@ -178,8 +197,7 @@ static bool owner_is_past(struct hash_node *node, void *ctx)
 
 	if (owner->cgroups || table->now_ns - owner->gone_ns < table->config.keep_gone_ns)
 		return false;
-	free(owner->path);
-	free(owner);
+	owner_free(owner);
 	return true;
 }
 
@@ -190,12 +208,14 @@ void usage_table_refresh(struct usage_table *table, uint64_t now_ns)
 	table->now_ns = now_ns;
 	/* A read that fails leaves the figures of the last one. */
 	(void)table->config.source.each_cpu(table->config.source.ctx, on_cpu, table);
+	(void)table->config.source.each_events(table->config.source.ctx, on_events, table);
 	resolve_all(table);
 	while ((node = hash_table_next(&table->owners, node))) {
 		struct usage_owner *owner = hash_entry(node, struct usage_owner, node);
 
 		owner->now = owner->retired;
 	}
+	usage_series_refresh(table);
 	(void)hash_table_remove_if(&table->cgroups, settle, table);
 	(void)hash_table_remove_if(&table->owners, owner_is_past, table);
 }
@@ -229,8 +249,7 @@ static bool drop_owner(struct hash_node *node, void *ctx)
 	struct usage_owner *owner = hash_entry(node, struct usage_owner, node);
 
 	(void)ctx;
-	free(owner->path);
-	free(owner);
+	owner_free(owner);
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "container/container.h"
 #include "model/snapshot.h"
 #include "model/usage.h"
 
@@ -21,15 +22,23 @@ struct usage_source {
 	void *ctx;
 	int (*each_cpu)(void *ctx, void (*visit)(void *visit_ctx, uint64_t cgroup, const struct usage_cpu *cpu),
 			void *visit_ctx);
+	int (*each_events)(void *ctx,
+			   void (*visit)(void *visit_ctx, uint64_t cgroup, const struct usage_events *events),
+			   void *visit_ctx);
+	int (*each_detail)(void *ctx, void (*visit)(void *visit_ctx, const struct usage_detail *detail),
+			   void *visit_ctx);
 	void (*forget)(void *ctx, uint64_t cgroup);
 };
 
 struct usage_table_config {
 	const char *mounts;     /* "/proc/self/mounts" */
+	const char *sysfs;      /* "/sys"; borrowed */
 	const char *controller; /* v1 controller whose hierarchy the cgroups are of; "" for v2 */
 	struct usage_source source;
-	size_t limit;          /* cgroups, and containers, at most */
-	uint64_t keep_gone_ns; /* how long a container that is gone is still told */
+	const struct container_table *cgroups; /* borrowed: for labels; NULL: the id alone */
+	bool scheduler, memory, block, tcp;    /* what is told */
+	size_t limit;                          /* cgroups, and containers, at most */
+	uint64_t keep_gone_ns;                 /* how long a container that is gone is still told */
 	uint64_t hash_seed;
 	bool native_histograms;
 };

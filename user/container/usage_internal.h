@@ -11,15 +11,25 @@
 /* What a container or service has used, all its cgroups together. */
 struct usage_sums {
 	struct usage_cpu cpu;
+	struct usage_events events;
+};
+
+/* Figures of an owner that are told apart by more than its labels: those of `key`, added up over its cgroups. */
+struct usage_series {
+	struct usage_series *next;
+	struct usage_detail retired;
+	struct usage_detail now;
 };
 
 struct usage_owner {
 	struct hash_node node;
-	char *path;                /* owned; the `id` label */
-	struct usage_sums retired; /* of cgroups that are gone */
-	struct usage_sums now;     /* at the last refresh: those that are there, and the retired ones */
-	size_t cgroups;            /* that are there, or not yet retired */
-	uint64_t gone_ns;          /* when the last one was retired; 0 */
+	char *path;                  /* owned; the `id` label */
+	struct usage_sums retired;   /* of cgroups that are gone */
+	struct usage_sums now;       /* at the last refresh: those that are there, and the retired ones */
+	struct usage_series *series; /* owned; as many as there are devices, operations and victims */
+	uint64_t cgroup;             /* one of its cgroups: the way to the labels */
+	size_t cgroups;              /* that are there, or not yet retired */
+	uint64_t gone_ns;            /* when the last one was retired; 0 */
 };
 
 /* A cgroup that has a record in the kernel. */
@@ -42,3 +52,18 @@ struct usage_table {
 	uint64_t unnamed;          /* cgroups that were gone before their name was seen */
 	uint64_t refused;          /* records that found no room in the table, each time */
 };
+
+/* NULL when there is none. */
+struct usage_cgroup *usage_cgroup_find(const struct usage_table *table, uint64_t id);
+
+/* --- usage_sums.c */
+void usage_sums_add(struct usage_sums *sum, const struct usage_sums *more);
+/* Reads the kernel side's details anew, each to the series of its cgroup's owner. */
+void usage_series_refresh(struct usage_table *table);
+/* Keeps the details of a cgroup that is gone with its owner. */
+void usage_series_retire(struct usage_table *table, const struct usage_cgroup *cgroup);
+/* The whole list. Takes NULL. */
+void usage_series_free(struct usage_series *series);
+
+/* --- usage_device.c: "/dev/sda"; "8:0" when sysfs does not know it */
+void usage_device_name(const char *sysfs, uint32_t major, uint32_t minor, char *ret_name, size_t size);

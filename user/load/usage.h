@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,18 +15,36 @@
 
 struct usage;
 
+/* What can be switched on and off, or be missing on a host, on its own. */
+enum usage_family {
+	USAGE_SCHEDULER,
+	USAGE_MEMORY,
+	USAGE_BLOCK,
+	USAGE_TCP,
+	USAGE_FAMILIES,
+};
+
 /* Loads and attaches what `config` leaves on. Cgroups have ids of one hierarchy: the v2 tree, or the v1 controller that
  * usage_controller names. */
 MUST_CHECK int usage_new(const struct config *config, struct usage **ret_usage, struct capture_error *ret_error);
 /* Detaches and unloads. Takes NULL. */
 void usage_free(struct usage *usage);
 
+/* Is a family counted? */
+bool usage_has(const struct usage *usage, enum usage_family family);
+/* Why a family that is switched on is not told, or not whole; "" when it is. */
+const char *usage_missing(const struct usage *usage, enum usage_family family);
 /* "cpu", or "" for the v2 tree. */
 const char *usage_controller(const struct usage *usage);
 
 /* Every cgroup that has had a thread and was not forgotten; a callback may forget the one at hand. */
 MUST_CHECK int usage_each_cpu(struct usage *usage,
 			      void (*visit)(void *ctx, uint64_t cgroup, const struct usage_cpu *cpu), void *ctx);
+MUST_CHECK int usage_each_events(struct usage *usage,
+				 void (*visit)(void *ctx, uint64_t cgroup, const struct usage_events *events),
+				 void *ctx);
+MUST_CHECK int usage_each_detail(struct usage *usage, void (*visit)(void *ctx, const struct usage_detail *detail),
+				 void *ctx);
 /* The cgroup is gone and its figures are kept elsewhere. */
 void usage_forget(struct usage *usage, uint64_t cgroup);
 /* Looks for threads that the hooks missed. */

@@ -15,6 +15,62 @@ struct usage_latency {
 	uint64_t counts[USAGE_LATENCY_BUCKETS]; /* not cumulative */
 };
 
+/* Who threads reclaimed memory for. */
+enum usage_reclaim {
+	USAGE_RECLAIM_HOST,
+	USAGE_RECLAIM_CGROUP,
+	USAGE_RECLAIMS,
+};
+
+enum usage_connect_failure {
+	USAGE_CONNECT_REFUSED,
+	USAGE_CONNECT_TIMEOUT,
+	USAGE_CONNECT_UNREACHABLE,
+	USAGE_CONNECT_ABORTED,
+	USAGE_CONNECT_OTHER,
+	USAGE_CONNECT_FAILURES,
+};
+
+/* What is rarer than switches. */
+struct usage_events {
+	uint64_t reclaims[USAGE_RECLAIMS];
+	uint64_t reclaim_ns[USAGE_RECLAIMS];
+	uint64_t retransmits; /* segments */
+	uint64_t resets_sent;
+	uint64_t resets_received;
+	uint64_t accept_drops;
+	uint64_t connect_failures[USAGE_CONNECT_FAILURES];
+	uint64_t sent_bytes; /* of connections that are over */
+	uint64_t received_bytes;
+	struct usage_latency connect;
+	struct usage_latency round_trip;
+};
+
+enum usage_detail_kind {
+	USAGE_DETAIL_BLOCK,
+	USAGE_DETAIL_OOM_KILL,
+};
+
+enum usage_operation {
+	USAGE_READ,
+	USAGE_WRITE,
+	USAGE_FLUSH,
+	USAGE_DISCARD,
+	USAGE_OTHER,
+	USAGE_OPERATIONS,
+};
+
+/* Requests to one device, or OOM kills of one name (counts[0]). */
+struct usage_detail {
+	uint64_t cgroup;
+	enum usage_detail_kind kind;
+	uint32_t operation;
+	uint32_t major, minor;
+	char name[17]; /* of the victim */
+	uint64_t errors;
+	struct usage_latency latency;
+};
+
 struct usage_cpu {
 	uint64_t run_ns;
 	uint64_t involuntary; /* switches */

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What happens to memory and to TCP, against what the processes saw and what the kernel's own counters of this network
+ * namespace say. TCP is told on cgroup v2 alone: the VM has it.
+ */
+#include "usage_world.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#define VICTIM "sonde-victim"
+
+struct found {
+	uint64_t id;
+	struct usage_events events;
+	uint64_t kills;
+};
+
+static void find_events(void *ctx, uint64_t cgroup, const struct usage_events *events)
+{
+	struct found *found = ctx;
+
+	if (cgroup == found->id)
+		found->events = *events;
+}
+
+static void find_kills(void *ctx, const struct usage_detail *detail)
+{
+	struct found *found = ctx;
+
+	if (detail->kind == USAGE_DETAIL_OOM_KILL && detail->cgroup == found->id && !strcmp(detail->name, VICTIM))
+		found->kills += detail->latency.counts[0];
+}
+
+static struct found usage_now(const struct world *world)
+{
+	struct found found = { .id = world->id };
+
+	assert_int_equal(usage_each_events(world->usage, find_events, &found), 0);
+	assert_int_equal(usage_each_detail(world->usage, find_kills, &found), 0);
+	return found;
+}
+
+static uint64_t observations(const struct usage_latency *latency)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < USAGE_LATENCY_BUCKETS; i++)
+		sum += latency->counts[i];
+	return sum;
+}
+
+/* In a child inside the cgroup; returns how it ended. */
+static int run_inside(const struct world *world, void (*work)(void))
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		enter_world(world);
+		work();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* --- memory */
+
+static bool write_text(const char *directory, const char *name, const char *text)
+{
+	char path[500];
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	length = write(fd, text, strlen(text));
+	close(fd);
+	return length == (ssize_t)strlen(text);
+}
+
+static char limited[300]; /* the group that has the limit; "" when it is the world's */
+
+static bool limit_memory(const struct world *world)
+{
+	char hierarchy[200];
+
+	find_hierarchy("memory", hierarchy, sizeof(hierarchy));
+	limited[0] = '\0';
+	if (!strncmp(world->directory, hierarchy, strlen(hierarchy))) {
+		write_text(hierarchy, "cgroup.subtree_control", "+memory");
+		return write_text(world->directory, "memory.max", "20M");
+	}
+	snprintf(limited, sizeof(limited), "%s/sonde-usage-%d", hierarchy, (int)getpid());
+	return !mkdir(limited, 0755) && write_text(limited, "memory.limit_in_bytes", "20M");
+}
+
+static void eat(void)
+{
+	size_t size = 60 << 20;
+	char *memory = malloc(size);
+
+	if (limited[0])
+		enter_cgroup(limited);
+	prctl(PR_SET_NAME, VICTIM);
+	for (size_t i = 0; memory && i < size; i += 4096)
+		((volatile char *)memory)[i] = 1;
+	_exit(105);
+}
+
+static void test_oom_kill(void **state)
+{
+	struct world world;
+	struct found found;
+	int status;
+
+	(void)state;
+	world_open(&world);
+	if (!limit_memory(&world)) {
+		world_close(&world);
+		skip();
+	}
+	status = run_inside(&world, eat);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	found = usage_now(&world);
+	if (limited[0])
+		remove_cgroup(limited);
+	assert_int_equal(found.kills, 1);
+	print_message("# %llu reclaims for the cgroup, %llu us\n",
+		      (unsigned long long)found.events.reclaims[USAGE_RECLAIM_CGROUP],
+		      (unsigned long long)found.events.reclaim_ns[USAGE_RECLAIM_CGROUP] / 1000);
+	assert_true(found.events.reclaims[USAGE_RECLAIM_CGROUP] > 0);
+	assert_true(found.events.reclaim_ns[USAGE_RECLAIM_CGROUP] > 0);
+	world_close(&world);
+}
+
+/* --- TCP */
+
+#define CONNECTIONS 5
+#define REFUSED 3
+#define CROWD 4 /* clients for whom there is no room */
+#define SENT_BYTES 100000
+
+static void must(bool holds)
+{
+	if (!holds)
+		_exit(106);
+}
+
+static int listen_any(int backlog, struct sockaddr_in *ret_address)
+{
+	socklen_t length = sizeof(*ret_address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*ret_address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	must(fd >= 0 && !bind(fd, (struct sockaddr *)ret_address, length) && !listen(fd, backlog));
+	must(!getsockname(fd, (struct sockaddr *)ret_address, &length));
+	return fd;
+}
+
+static int connect_to(const struct sockaddr_in *address)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	/* One segment more, then the kernel gives up: after three seconds. */
+	must(fd >= 0 && !setsockopt(fd, IPPROTO_TCP, TCP_SYNCNT, &(int){ 1 }, sizeof(int)));
+	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)))
+		return fd;
+	close(fd);
+	return -errno;
+}
+
+static void exchange_bytes(const struct sockaddr_in *address, int listener)
+{
+	static char bytes[SENT_BYTES];
+	int client = connect_to(address);
+	int server = accept(listener, NULL, NULL);
+	size_t got = 0;
+
+	must(client >= 0 && server >= 0 && send(client, bytes, sizeof(bytes), 0) == sizeof(bytes));
+	while (got < sizeof(bytes)) {
+		ssize_t count = recv(server, bytes, sizeof(bytes), 0);
+
+		must(count > 0);
+		got += (size_t)count;
+	}
+	close(client);
+	must(recv(server, bytes, 1, 0) == 0);
+	close(server);
+}
+
+static void live_on_tcp(void)
+{
+	struct sockaddr_in address, nobody;
+	struct linger linger = { 1, 0 };
+	int listener = listen_any(16, &address);
+	int crowded, first, fd;
+
+	for (int i = 0; i < CONNECTIONS; i++)
+		exchange_bytes(&address, listener);
+	/* One is broken off by its client. */
+	fd = connect_to(&address);
+	must(fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+	close(fd);
+	close(listen_any(1, &nobody));
+	for (int i = 0; i < REFUSED; i++)
+		must(connect_to(&nobody) < 0);
+	crowded = listen_any(0, &address);
+	first = connect_to(&address);
+	must(first >= 0);
+	for (int i = 0; i < CROWD; i++)
+		must(connect_to(&address) == -ETIMEDOUT || errno == ETIMEDOUT);
+	close(first);
+	close(crowded);
+	close(accept(listener, NULL, NULL));
+	close(listener);
+}
+
+/* A counter of /proc/net/snmp or netstat: the value below the name, in the second line of the pair. */
+static uint64_t net_counter(const char *file, const char *group, const char *name)
+{
+	char names[8192], values[8192];
+	FILE *from = fopen(file, "re");
+	uint64_t result = 0;
+
+	assert_non_null(from);
+	while (fgets(names, sizeof(names), from) && fgets(values, sizeof(values), from)) {
+		char *name_rest = names, *value_rest = values, *word, *value;
+
+		if (strncmp(names, group, strlen(group)))
+			continue;
+		while ((word = strsep(&name_rest, " \n")) && (value = strsep(&value_rest, " \n")))
+			if (!strcmp(word, name))
+				result = strtoull(value, NULL, 10);
+	}
+	fclose(from);
+	return result;
+}
+
+static void loopback_up(void)
+{
+	struct ifreq request = { .ifr_name = "lo" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &request), 0);
+	request.ifr_flags |= IFF_UP;
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+	close(fd);
+}
+
+static void test_tcp(void **state)
+{
+	const char *snmp = "/proc/thread-self/net/snmp", *netstat = "/proc/thread-self/net/netstat";
+	const struct usage_events *events;
+	uint64_t retransmits, drops;
+	struct world world;
+	struct found found;
+	int status;
+
+	(void)state;
+	world_open(&world);
+	if (!usage_has(world.usage, USAGE_TCP)) {
+		print_message("# %s\n", usage_missing(world.usage, USAGE_TCP));
+		world_close(&world);
+		skip();
+	}
+	/* A network namespace of our own: its counters are of what we do alone. */
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	loopback_up();
+	retransmits = net_counter(snmp, "Tcp:", "RetransSegs");
+	drops = net_counter(netstat, "TcpExt:", "ListenDrops");
+	status = run_inside(&world, live_on_tcp);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	retransmits = net_counter(snmp, "Tcp:", "RetransSegs") - retransmits;
+	drops = net_counter(netstat, "TcpExt:", "ListenDrops") - drops;
+	found = usage_now(&world);
+	events = &found.events;
+	print_message("# retransmits %llu, drops %llu, resets %llu sent, %llu received\n",
+		      (unsigned long long)events->retransmits, (unsigned long long)events->accept_drops,
+		      (unsigned long long)events->resets_sent, (unsigned long long)events->resets_received);
+	assert_int_equal(observations(&events->connect), CONNECTIONS + 2);
+	assert_int_equal(events->connect_failures[USAGE_CONNECT_REFUSED], REFUSED);
+	assert_int_equal(events->connect_failures[USAGE_CONNECT_TIMEOUT], CROWD);
+	assert_int_equal(events->retransmits, retransmits);
+	assert_true(retransmits >= CROWD);
+	assert_int_equal(events->accept_drops, drops);
+	assert_true(drops >= CROWD);
+	assert_int_equal(events->sent_bytes, CONNECTIONS * SENT_BYTES);
+	assert_int_equal(events->received_bytes, CONNECTIONS * SENT_BYTES);
+	assert_true(events->resets_sent >= 1);
+	assert_true(events->resets_received >= REFUSED + 1);
+	assert_true(observations(&events->round_trip) >= CONNECTIONS);
+	world_close(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_oom_kill),
+		cmocka_unit_test(test_tcp),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

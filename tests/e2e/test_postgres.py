@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from http_lab import METRIC_SECONDS, Agent, Cgroup, losses
+from http_lab import METRIC_SECONDS, Agent, Cgroup, losses, wait_until
 from postgres_lab import CLIENT, SERVER, Postgres, told
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -283,6 +283,47 @@ def test_pgbench_log(bench, before, tmp_path):
         theirs = next(i for i, bound in enumerate(bounds) if seconds[rank - 1] <= bound)
         ours = next(i for i, (_, count) in enumerate(buckets) if count >= rank)
         assert abs(theirs - ours) <= 1, (tenth, seconds[rank - 1], bounds[ours])
+
+
+def calls_of(samples, metric):
+    """Of connections that were open before the agent: their database is not known."""
+    return sum(int(s.value) for s in samples if s.name == metric and "db_namespace" not in s.labels)
+
+
+@pytest.mark.parametrize("mode", ["simple", "prepared"])
+def test_agent_comes_later(bench, mode, tmp_path):
+    """An agent that starts under load: from then on every call is counted, but for the first of each connection, and
+    never one too many. Statements prepared before are known by their command tags."""
+    database = bench.database()
+    load = subprocess.Popen(["pgbench", "-n", "-S", "-M", mode, "-c", "8", "-j", "2", "-T", "60", database],
+                            env={**os.environ, **bench.server.environment(database)},
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/tmp",
+                            preexec_fn=bench.cgroup.enter)
+    late = None
+    try:
+        time.sleep(0.5)
+        earlier = bench.server.books(database)["SELECT"]
+        late = Agent(bench.cgroup, str(tmp_path / "late.log"))
+        later = bench.server.books(database)["SELECT"]
+        time.sleep(1)
+        load.terminate()
+        load.wait(timeout=30)
+        wait_until(lambda: bench.server.psql(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'") ==
+                   ["0"], 10, "the server to have finished")
+        done = bench.server.books(database)["SELECT"]
+        samples = late.samples()
+        assert done > later > earlier
+        for metric in (CLIENT, SERVER):
+            seen = calls_of(samples, metric)
+            # The last of each may have been cut off by the client's end.
+            assert done - later - 2 * 8 <= seen <= done - earlier + 8, (metric, seen, done - later)
+        assert {s.labels.get("db_operation_name") for s in samples
+                if s.name == CLIENT and not {"db_namespace", "error_type"} & set(s.labels)} == {"SELECT"}
+    finally:
+        load.kill()
+        load.wait()
+        if late:
+            late.stop()
 
 
 HOLD = """

@@ -16,7 +16,7 @@ import tempfile
 
 import pytest
 
-from http_lab import ROOT, free_port, wait_until
+from http_lab import ROOT, free_port, tool, wait_until
 
 CLIENT = "db_client_operation_duration_seconds_count"
 SERVER = "db_server_operation_duration_seconds_count"
@@ -24,7 +24,7 @@ NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 SAME = {"END": "COMMIT", "START": "BEGIN", "ABORT": "ROLLBACK", "VALUES": "SELECT", "TABLE": "SELECT"}
 SETTINGS = {
     "fsync": "off", "autovacuum": "off", "jit": "off", "max_connections": "150", "listen_addresses": "127.0.0.1",
-    "shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "all",
+    "shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "all", "ssl": "on",
     "pg_stat_statements.max": "10000", "password_encryption": "scram-sha-256", "stats_fetch_consistency": "none",
 }
 BOOKS = """SELECT s.calls || ' ' || regexp_replace(s.query, '\\s+', ' ', 'g') FROM pg_stat_statements s
@@ -65,6 +65,10 @@ class Postgres:
                         "-E", "UTF8", "--locale=C"], check=True, capture_output=True, cwd=self.folder)
         with open(os.path.join(self.data, "pg_hba.conf"), "w", encoding="ascii") as file:
             file.write(hba)
+        subprocess.run([*NOBODY, tool("openssl"), "req", "-new", "-x509", "-days", "2", "-nodes", "-subj",
+                        "/CN=localhost", "-out", "server.crt", "-keyout", "server.key"], check=True,
+                       capture_output=True, cwd=self.data)
+        os.chmod(os.path.join(self.data, "server.key"), 0o600)
         self.start(cgroup)
 
     def start(self, cgroup):

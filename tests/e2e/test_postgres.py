@@ -121,6 +121,15 @@ def test_pgbench(bench, before, mode, clients, tmp_path):
     bench.expect(database, before, books)
 
 
+@pytest.mark.parametrize("mode", ["simple", "prepared"])
+def test_tls(bench, before, mode):
+    """SSLRequest and its answer in clear, the rest through OpenSSL at both ends."""
+    database = bench.database()
+    bench.run(["pgbench", "-n", "-S", "-M", mode, "-c", "4", "-t", "50", database], database, PGSSLMODE="require")
+    assert bench.server.books(database)["SELECT"] == 200 + 2
+    bench.expect(database, before)
+
+
 def test_errors(bench, before):
     """Failures are calls, by SQLSTATE; the server counts their transactions."""
     database = bench.database()

@@ -3,13 +3,12 @@
  * time and uname: what the host's clock says and runs on, and what its kernel is called.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <sys/utsname.h>
 #include <time.h>
 
 #include "host/internal.h"
 
-#define CLOCKSOURCES "devices/system/clocksource"
+#define CLOCKSOURCE "devices/system/clocksource/clocksource0"
 
 static void tell_clock(struct host *host)
 {
@@ -26,45 +25,38 @@ static void tell_clock(struct host *host)
 		host_tell_of(host, &offset, "time_zone", local.tm_zone, (double)local.tm_gmtoff);
 }
 
-/* node_exporter numbers the directories as they come; there is one, clocksource0, on every host. */
-static int tell_clocksource(void *ctx, int directory, const char *name)
+/* node_exporter goes through all clocksourceN; the kernel makes one (kernel/time/clocksource.c). */
+static int tell_clocksources(struct host *host)
 {
 	static const struct metric_family available = FAMILY("node_time_clocksource_available_info", METRIC_GAUGE, "",
 							     "Clock sources that the kernel could use; always 1.");
 	static const struct metric_family current = FAMILY("node_time_clocksource_current_info", METRIC_GAUGE, "",
 							   "Clock source that the kernel uses; always 1.");
-	struct host *host = ctx;
-	char path[300], names[1024], source[128];
-	const char *number = name + strlen("clocksource");
-	struct metric_label labels[] = { { "device", number }, { "clocksource", source } };
+	char source[128];
+	struct metric_label labels[] = { { "device", "0" }, { "clocksource", source } };
 	struct span text, word;
-	int error;
+	int error = host_read_kept(host, host->sys_fd, CLOCKSOURCE "/available_clocksource", &text);
 
-	if (strncmp(name, "clocksource", strlen("clocksource")) || *number < '0' || *number > '9')
-		return 0;
-	host_at(host, CLOCKSOURCES "/%s", name);
-	snprintf(path, sizeof(path), "%.128s/available_clocksource", name);
-	error = host_read_small(directory, path, names, sizeof(names), &text);
-	while (!error && scan_word(&text, &word)) {
+	if (error)
+		return error == -ENOENT ? 0 : error;
+	text = span_trim(text);
+	while (scan_word(&text, &word)) {
 		span_copy(word, source, sizeof(source));
 		host_tell_labels(host, &available, labels, 2, 1);
 	}
-	snprintf(path, sizeof(path), "%.128s/current_clocksource", name);
-	if (!error)
-		error = host_read_small(directory, path, source, sizeof(source), &text);
-	if (!error)
-		host_tell_labels(host, &current, labels, 2, 1);
-	return error;
+	error = host_read_kept(host, host->sys_fd, CLOCKSOURCE "/current_clocksource", &text);
+	if (error)
+		return error;
+	span_copy(span_trim(text), source, sizeof(source));
+	host_tell_labels(host, &current, labels, 2, 1);
+	return 0;
 }
 
 static int update_time(struct host *host, void *ctx)
 {
-	int error;
-
 	(void)ctx;
 	tell_clock(host);
-	error = host_each(host->sys_fd, CLOCKSOURCES, tell_clocksource, host);
-	return error == -ENOENT ? 0 : error;
+	return tell_clocksources(host);
 }
 
 const struct collector host_time = { .update = update_time };

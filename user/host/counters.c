@@ -4,7 +4,6 @@
  * whether one is a counter the kernel does not say, so they are untyped.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "host/internal.h"
 
@@ -30,10 +29,10 @@ static void tell_row(struct host *host, const char *prefix, struct span field, c
 	char name[NAME_SIZE], help[NAME_SIZE + 64], text[NAME_SIZE];
 	struct metric_family family = { .name = name, .help = help, .unit = "", .type = METRIC_UNTYPED };
 
-	span_copy(field, text, sizeof(text));
-	snprintf(help, sizeof(help), "The field %s of %s.", text, where);
 	span_metric_name(field, text, sizeof(text) - strlen(prefix));
-	snprintf(name, sizeof(name), "%s%s", prefix, text);
+	text_join(name, sizeof(name), (struct span[]){ span_of(prefix), span_of(text) }, 2);
+	text_join(help, sizeof(help),
+		  (struct span[]){ span_of("The field "), field, span_of(" of "), span_of(where), span_of(".") }, 5);
 	sheet_add(host->sheet, sheet_family_copied(host->sheet, &family), NULL, value);
 }
 
@@ -82,13 +81,15 @@ static int tell_netstat(struct host *host, struct counters_state *state, struct 
 			struct span word, const char *where)
 {
 	char field[NAME_SIZE];
+	struct span full = { field, 0 };
 	double value;
 
 	if (span_double(word, &value))
 		return -EINVAL;
-	snprintf(field, sizeof(field), "%.*s_%.*s", span_cut(protocol, 63), protocol.at, span_cut(name, 63), name.at);
-	if (filter_passes(state->fields, span_of(field)))
-		tell_row(host, "node_netstat_", span_of(field), where, value);
+	text_join(field, sizeof(field), (struct span[]){ protocol, { "_", 1 }, name }, 3);
+	full.length = strlen(field);
+	if (filter_passes(state->fields, full))
+		tell_row(host, "node_netstat_", full, where, value);
 	return 0;
 }
 

@@ -33,6 +33,7 @@ struct cpu_state {
 	bool latest;                /* which of them is the last one's */
 	struct throttle *throttles; /* owned */
 	size_t throttle_count, throttle_capacity;
+	bool unthrottled;    /* no processor has such files, which does not change */
 	char isolated[4096]; /* the kernel's list, which does not change; "" */
 };
 
@@ -226,10 +227,19 @@ static int read_throttle(void *ctx, int directory, const char *name)
 	return add_throttle(state, &found);
 }
 
-static void tell_throttles(struct host *host, const struct cpu_state *state)
+static int tell_throttles(struct host *host, struct cpu_state *state, struct sysfs_walk *walk)
 {
 	char package[24], core[24];
 	const struct metric_label labels[] = { { "package", package }, { "core", core } };
+	int error;
+
+	if (state->unthrottled)
+		return 0;
+	state->throttle_count = 0;
+	error = host_each(host->sys_fd, CPU_DIRECTORY, read_throttle, walk);
+	if (error)
+		return error;
+	state->unthrottled = !state->throttle_count;
 
 	for (size_t i = 0; i < state->throttle_count; i++) {
 		const struct throttle *found = &state->throttles[i];
@@ -241,6 +251,7 @@ static void tell_throttles(struct host *host, const struct cpu_state *state)
 		if (found->core_known)
 			host_tell_labels(host, &core_throttles, labels, 2, (double)found->core_count);
 	}
+	return 0;
 }
 
 static int tell_online(void *ctx, int directory, const char *name)
@@ -271,12 +282,10 @@ static int update(struct host *host, void *ctx)
 		return error;
 	tell_times(host, state);
 	tell_isolated(host, state);
-	state->throttle_count = 0;
 	host_at(host, "%s", CPU_DIRECTORY);
-	error = host_each(host->sys_fd, CPU_DIRECTORY, read_throttle, &walk);
+	error = tell_throttles(host, state, &walk);
 	if (error)
 		return error;
-	tell_throttles(host, state);
 	/* A kernel that cannot take processors out has no such file, and then the family is not told. */
 	if (faccessat(host->sys_fd, CPU_DIRECTORY "/cpu0/online", F_OK, 0))
 		return 0;

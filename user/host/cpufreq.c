@@ -80,10 +80,15 @@ static int tell_cpu(void *ctx, int directory, const char *name)
 	return 0;
 }
 
+/* A driver may be loaded later, but then for the first processor too. */
 static int update_cpufreq(struct host *host, void *ctx)
 {
 	(void)ctx;
 	host_at(host, CPUS);
+	if (faccessat(host->sys_fd, CPUS, F_OK, 0))
+		return -errno;
+	if (faccessat(host->sys_fd, CPUS "/cpufreq", F_OK, 0) && faccessat(host->sys_fd, CPUS "/cpu0/cpufreq", F_OK, 0))
+		return 0;
 	return host_each(host->sys_fd, CPUS, tell_cpu, host);
 }
 
@@ -178,6 +183,8 @@ static int update_dmi(struct host *host, void *ctx)
 	size_t count = 0;
 
 	(void)ctx;
+	if (faccessat(host->sys_fd, "class/dmi/id", F_OK, 0))
+		return -ENODATA;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(path, sizeof(path), "class/dmi/id/%s",
 			 strcmp(names[i], "system_vendor") ? names[i] : "sys_vendor");

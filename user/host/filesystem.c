@@ -19,7 +19,8 @@
 #define LABELS 4
 
 struct seen {
-	char *device, *point, *type, *major, *minor; /* in the host's text */
+	char *device, *point, *type, *major, *minor; /* in the state's text and texts */
+	char *path;                                  /* what statfs is asked for; in the state's texts */
 	bool read_only;
 	bool hangs;    /* was not asked: an earlier question has no answer yet */
 	uint64_t hash; /* of device, mount point and type */
@@ -34,6 +35,10 @@ struct filesystem_state {
 	size_t count, capacity;
 	uint32_t *table; /* of places in mounts, plus one, by hash; owned */
 	size_t table_size;
+	char *text; /* of mountinfo, cut into words; owned */
+	size_t text_size;
+	struct sheet *texts; /* keeps mount points and paths from one change of mounts to the next; owned */
+	bool known;          /* mounts are those of the last read */
 	size_t asked;
 };
 
@@ -77,6 +82,8 @@ static int start(struct host *host, void *ctx)
 		error = filter_new(options->filesystem_fs_types_exclude, options->filesystem_fs_types_include, 64,
 				   host->config.hash_seed, &state->types);
 	if (!error)
+		error = sheet_new(host->config.hash_seed, &state->texts);
+	if (!error)
 		error = stat_pool_new((size_t)options->filesystem_stat_workers, &state->pool);
 	return error;
 }
@@ -89,6 +96,8 @@ static void stop(void *ctx)
 	filter_free(state->points);
 	filter_free(state->types);
 	stat_pool_free(state->pool);
+	sheet_free(state->texts);
+	free(state->text);
 	free(state->mounts);
 	free(state->table);
 }
@@ -157,18 +166,16 @@ static bool enter(struct filesystem_state *state, const struct seen *mount)
 	return true;
 }
 
-static int ask(struct host *host, struct filesystem_state *state, struct seen *mount, struct span escaped)
+static int set_path(const struct host *host, struct filesystem_state *state, struct seen *mount, struct span escaped)
 {
-	const char *root = host->config.config->path_rootfs;
+	const char *root = host->config.config->path_rootfs, *below;
 	char point[PATH_MAX], path[2 * PATH_MAX];
 
 	mount_unescape(escaped, false, point, sizeof(point));
-	snprintf(path, sizeof(path), "%s%s", strcmp(root, "/") ? root : "", below_root(host, point));
-	mount->hangs = stat_pool_hangs(state->pool, path);
-	if (mount->hangs)
-		return 0;
-	mount->index = state->asked++;
-	return stat_pool_add(state->pool, path);
+	below = below_root(host, point);
+	text_join(path, sizeof(path), (struct span[]){ span_of(strcmp(root, "/") ? root : ""), span_of(below) }, 2);
+	mount->path = sheet_text(state->texts, path, strlen(path));
+	return mount->path ? 0 : -ENOMEM;
 }
 
 static int add_mount(struct host *host, struct filesystem_state *state, const struct mount *found)
@@ -181,7 +188,7 @@ static int add_mount(struct host *host, struct filesystem_state *state, const st
 	stripped = below_root(host, point);
 	if (!filter_passes(state->points, span_of(stripped)) || !filter_passes(state->types, found->type))
 		return 0;
-	mount.point = sheet_text(host->sheet, stripped, strlen(stripped));
+	mount.point = sheet_text(state->texts, stripped, strlen(stripped));
 	mount.device = terminate(found->device);
 	mount.type = terminate(found->type);
 	mount.major = terminate(found->major);
@@ -199,7 +206,7 @@ static int add_mount(struct host *host, struct filesystem_state *state, const st
 	if (!enter(state, &mount))
 		return 0;
 	state->mounts[state->count] = mount;
-	return ask(host, state, &state->mounts[state->count++], found->point);
+	return set_path(host, state, &state->mounts[state->count++], found->point);
 }
 
 static size_t count_lines(struct span text)
@@ -216,21 +223,43 @@ static size_t count_lines(struct span text)
 	return count;
 }
 
-static int read_mounts(struct host *host, struct filesystem_state *state)
+static int open_mounts(struct host *host, struct filesystem_state *state, struct span *ret_text)
 {
-	struct mount mount;
-	struct span text, line;
-	int error = host_read(host, host->proc_fd, &state->mountinfo, &text);
+	int error = host_read(host, host->proc_fd, &state->mountinfo, ret_text);
 
 	/* With hidepid pid 1 is not to be seen; this process' own mounts are the next best. */
 	if (error == -ENOENT && !strcmp(state->mountinfo.path, "1/mountinfo")) {
 		state->mountinfo.path = "self/mountinfo";
-		error = host_read(host, host->proc_fd, &state->mountinfo, &text);
+		error = host_read(host, host->proc_fd, &state->mountinfo, ret_text);
 	}
-	if (!error)
-		error = make_table(state, count_lines(text));
-	state->count = state->asked = 0;
-	stat_pool_begin(state->pool);
+	return error;
+}
+
+/* The text is cut into words where it is, so it is the state's own. */
+static int take_text(struct filesystem_state *state, struct span *text)
+{
+	if (state->text_size < text->length + 1) {
+		char *grown = realloc(state->text, text->length + 1);
+
+		if (!grown)
+			return -ENOMEM;
+		state->text = grown;
+		state->text_size = text->length + 1;
+	}
+	memcpy(state->text, text->at, text->length);
+	state->text[text->length] = '\0';
+	text->at = state->text;
+	return 0;
+}
+
+static int parse_mounts(struct host *host, struct filesystem_state *state, struct span text)
+{
+	struct mount mount;
+	struct span line;
+	int error = make_table(state, count_lines(text));
+
+	state->count = 0;
+	sheet_reset(state->texts);
 	while (!error && scan_line(&text, &line)) {
 		if (!line.length)
 			continue;
@@ -239,6 +268,43 @@ static int read_mounts(struct host *host, struct filesystem_state *state)
 			error = add_mount(host, state, &mount);
 	}
 	return error;
+}
+
+static int read_mounts(struct host *host, struct filesystem_state *state)
+{
+	struct span text;
+	int error;
+
+	if (host_mounts_same(&state->mountinfo) && state->known)
+		return 0;
+	state->known = false;
+	error = open_mounts(host, state, &text);
+	if (!error)
+		error = take_text(state, &text);
+	if (!error)
+		error = parse_mounts(host, state, text);
+	state->known = !error;
+	return error;
+}
+
+static int ask(struct host *host, struct filesystem_state *state)
+{
+	int error = 0;
+
+	state->asked = 0;
+	stat_pool_begin(state->pool);
+	for (size_t i = 0; i < state->count && !error; i++) {
+		struct seen *mount = &state->mounts[i];
+
+		mount->hangs = stat_pool_hangs(state->pool, mount->path);
+		if (mount->hangs)
+			continue;
+		mount->index = state->asked++;
+		error = stat_pool_add(state->pool, mount->path);
+	}
+	return error ? error :
+		       stat_pool_run(state->pool, clock_monotonic_ns() + host->options->filesystem_mount_timeout_ns,
+				     host->config.idle, host->config.ctx);
 }
 
 /* What Go calls the error, since dashboards and silences have its words: glibc's with a small letter, but for these. */
@@ -303,8 +369,7 @@ static int update(struct host *host, void *ctx)
 	int error = read_mounts(host, state);
 
 	if (!error)
-		error = stat_pool_run(state->pool, clock_monotonic_ns() + host->options->filesystem_mount_timeout_ns,
-				      host->config.idle, host->config.ctx);
+		error = ask(host, state);
 	if (error)
 		return error;
 	for (size_t i = 0; i < FAMILIES; i++)

@@ -226,15 +226,15 @@ struct nvme_walk {
 	const char *device;
 };
 
-/* nvme0n1, or nvme0c0n1 with several paths: the number behind the last n. */
+/* nvme0n1: what stands behind the n. Paths to a namespace (nvme0c1n1) are not told. */
 static const char *namespace_number(const char *device, const char *name)
 {
-	const char *n = strrchr(name, 'n');
+	size_t length = strlen(device);
 
-	if (strncmp(name, device, strlen(device)) || !n || n < name + strlen(device) ||
-	    strspn(n + 1, "0123456789") != strlen(n + 1) || !n[1])
+	if (strncmp(name, device, length) || name[length] != 'n' || !name[length + 1] ||
+	    strspn(name + length + 1, "0123456789") != strlen(name + length + 1))
 		return NULL;
-	return n + 1;
+	return name + length + 1;
 }
 
 static int tell_namespace(void *ctx, int directory, const char *name)

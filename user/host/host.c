@@ -46,6 +46,8 @@ void host_free(struct host *host)
 			table[i]->stop(host->collectors[i].state);
 		free(host->collectors[i].state);
 	}
+	for (size_t i = 0; i < host->kept_count; i++)
+		host_file_close(&host->kept[i].file);
 	sheet_free(host->sheet);
 	if (host->proc_fd >= 0)
 		close(host->proc_fd);

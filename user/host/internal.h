@@ -24,6 +24,17 @@ struct collector {
 #define HOST_PATH_SIZE 512
 #define HOST_FILE_MAX ((size_t)64 << 20) /* of one file */
 
+/* A file that is kept open: read from its beginning again and again. */
+struct host_file {
+	const char *path;    /* below its directory */
+	int fd;              /* plus one: 0 is closed */
+	bool plain;          /* not of the kernel's making: it may have been replaced */
+	uint64_t changed_ns; /* of a plain one: when it was changed, and how long it was, at the last read */
+	uint64_t size;
+};
+
+#define HOST_KEPT_MAX 64
+
 struct host {
 	struct host_config config;
 	const struct config_host *options;
@@ -32,7 +43,12 @@ struct host {
 	bool proc_is_procfs; /* not a tree of plain files, as tests make them */
 	char *text;          /* the file read last */
 	size_t text_size;
-	char at[HOST_PATH_SIZE]; /* what the collector at hand is at, for people */
+	struct {
+		int directory;
+		struct host_file file;
+	} kept[HOST_KEPT_MAX];
+	size_t kept_count, kept_next; /* the next is likely to be asked for: collectors run in the same order */
+	char at[HOST_PATH_SIZE];      /* what the collector at hand is at, for people */
 	struct {
 		void *state; /* owned; NULL: not started */
 		bool ran;    /* in the walk at hand */
@@ -41,20 +57,23 @@ struct host {
 	} collectors[COLLECTOR_COUNT];
 };
 
-/* A file that is kept open: read from its beginning again and again. `directory` is &host->proc_fd or sys_fd. */
-struct host_file {
-	const char *path; /* below the directory */
-	int fd;           /* plus one: 0 is closed */
-	bool plain;       /* not of the kernel's making: it may have been replaced */
-};
-
 /* The whole file as text that lasts until the next read; a NUL follows it. -EFBIG beyond HOST_FILE_MAX. */
 MUST_CHECK int host_read(struct host *host, int directory, struct host_file *file, struct span *ret_text);
 void host_file_close(struct host_file *file);
+/* Whether a kept file of mounts is as it was when this was asked last: the kernel tells
+ * changes by poll, a plain file by its times. */
+bool host_mounts_same(const struct host_file *file);
+/* The same for a path below host->proc_fd or sys_fd that is the same in every scrape: kept open too, as long as there
+ * is room for it. The path is borrowed for good. */
+MUST_CHECK int host_read_kept(struct host *host, int directory, const char *path, struct span *ret_text);
 /* The same for a file that is opened for this one time. */
 MUST_CHECK int host_read_once(struct host *host, int directory, const char *path, struct span *ret_text);
+/* A kept file that holds one number. */
+MUST_CHECK int host_read_number(struct host *host, int directory, const char *path, uint64_t *ret_value);
 /* A small file without blanks at its ends, into the caller's memory. */
 MUST_CHECK int host_read_small(int directory, const char *path, char *buffer, size_t size, struct span *ret_text);
+/* From an open file, from its beginning. */
+MUST_CHECK int host_reread_small(int fd, char *buffer, size_t size, struct span *ret_text);
 MUST_CHECK int host_read_u64(int directory, const char *path, uint64_t *ret_value);
 MUST_CHECK int host_read_i64(int directory, const char *path, int64_t *ret_value);
 

@@ -99,7 +99,7 @@ static int update(struct host *host, void *ctx)
 {
 	struct mdstat_array array;
 	struct span text;
-	int error = host_read_once(host, host->proc_fd, "mdstat", &text);
+	int error = host_read_kept(host, host->proc_fd, "mdstat", &text);
 
 	(void)ctx;
 	if (error)

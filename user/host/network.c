@@ -130,7 +130,7 @@ static int tell_conntrack_stat(struct host *host)
 {
 	double sums[CONNTRACK_FIGURES] = { 0 };
 	struct span text, line;
-	int error = host_read_once(host, host->proc_fd, "net/stat/nf_conntrack", &text);
+	int error = host_read_kept(host, host->proc_fd, "net/stat/nf_conntrack", &text);
 
 	if (!error && scan_line(&text, &line))
 		while (!error && scan_line(&text, &line))
@@ -147,15 +147,13 @@ static int update_conntrack(struct host *host, void *ctx)
 	static const struct metric_family limit =
 		FAMILY("node_nf_conntrack_entries_limit", METRIC_GAUGE, "", "Connections that may be tracked.");
 	uint64_t value;
-	int error;
+	int error = host_read_number(host, host->proc_fd, "sys/net/netfilter/nf_conntrack_count", &value);
 
 	(void)ctx;
-	host_at(host, "sys/net/netfilter");
-	error = host_read_u64(host->proc_fd, "sys/net/netfilter/nf_conntrack_count", &value);
 	if (!error)
 		host_tell(host, &entries, (double)value);
 	if (!error)
-		error = host_read_u64(host->proc_fd, "sys/net/netfilter/nf_conntrack_max", &value);
+		error = host_read_number(host, host->proc_fd, "sys/net/netfilter/nf_conntrack_max", &value);
 	if (!error)
 		host_tell(host, &limit, (double)value);
 	if (!error)
@@ -213,7 +211,7 @@ static int update_sockstat(struct host *host, void *ctx)
 
 	(void)ctx;
 	for (size_t i = 0; i < 2 && !error; i++) {
-		error = host_read_once(host, host->proc_fd, paths[i], &text);
+		error = host_read_kept(host, host->proc_fd, paths[i], &text);
 		if (error == -ENOENT) { /* this version of IP is not there */
 			error = 0;
 			continue;
@@ -266,7 +264,7 @@ static int tell_softnet(struct host *host, struct span line, size_t index)
 static int update_softnet(struct host *host, void *ctx)
 {
 	struct span text, line;
-	int error = host_read_once(host, host->proc_fd, "net/softnet_stat", &text);
+	int error = host_read_kept(host, host->proc_fd, "net/softnet_stat", &text);
 
 	(void)ctx;
 	for (size_t i = 0; !error && scan_line(&text, &line); i++)
@@ -284,7 +282,7 @@ static int tell_udp(struct host *host, const char *path, const char *version)
 	struct span text, line, word, part;
 	double sent = 0, received = 0;
 	uint64_t value;
-	int error = host_read_once(host, host->proc_fd, path, &text);
+	int error = host_read_kept(host, host->proc_fd, path, &text);
 
 	if (error)
 		return error;

@@ -59,7 +59,7 @@ static int update_pressure(struct host *host, void *ctx)
 
 	(void)ctx;
 	for (size_t i = 0; i < sizeof(pressures) / sizeof(pressures[0]); i++) {
-		error = host_read_once(host, host->proc_fd, pressures[i].path, &text);
+		error = host_read_kept(host, host->proc_fd, pressures[i].path, &text);
 		if (error == -ENOENT)
 			continue;
 		if (error == -EOPNOTSUPP) /* psi=0 */
@@ -106,7 +106,7 @@ static int tell_schedstat(struct host *host, struct span line)
 static int update_schedstat(struct host *host, void *ctx)
 {
 	struct span text, line;
-	int error = host_read_once(host, host->proc_fd, "schedstat", &text);
+	int error = host_read_kept(host, host->proc_fd, "schedstat", &text);
 
 	(void)ctx;
 	while (!error && scan_line(&text, &line))

@@ -109,10 +109,8 @@ static void tell_states(struct host *host, const struct metric_family *family, c
 static int tell_limit(struct host *host, const char *path, const struct metric_family *family)
 {
 	uint64_t value;
-	int error;
+	int error = host_read_number(host, host->proc_fd, path, &value);
 
-	host_at(host, "%s", path);
-	error = host_read_u64(host->proc_fd, path, &value);
 	if (!error)
 		host_tell(host, family, (double)value);
 	return error;

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -80,11 +81,22 @@ static bool is_plain(int fd)
 	return fstatfs(fd, &info) || (info.f_type != PROC_SUPER_MAGIC && info.f_type != SYSFS_MAGIC);
 }
 
-static bool was_replaced(const struct host_file *file)
+static uint64_t changed_ns(const struct stat *info)
+{
+	return (uint64_t)info->st_mtim.tv_sec * NS_PER_SECOND + (uint64_t)info->st_mtim.tv_nsec;
+}
+
+static bool was_replaced(struct host_file *file)
 {
 	struct stat info;
 
-	return file->plain && (fstat(file->fd - 1, &info) || !info.st_nlink);
+	if (!file->plain)
+		return false;
+	if (fstat(file->fd - 1, &info) || !info.st_nlink)
+		return true;
+	file->changed_ns = changed_ns(&info);
+	file->size = (uint64_t)info.st_size;
+	return false;
 }
 
 static int open_file(int directory, struct host_file *file)
@@ -96,6 +108,20 @@ static int open_file(int directory, struct host_file *file)
 	file->fd = fd + 1;
 	file->plain = is_plain(fd);
 	return 0;
+}
+
+/* fs/proc_namespace.c, mounts_poll: POLLERR and POLLPRI when the namespace's mounts changed since the last poll. */
+bool host_mounts_same(const struct host_file *file)
+{
+	struct pollfd poll_fd = { .fd = file->fd - 1, .events = POLLPRI };
+	struct stat info;
+
+	if (!file->fd)
+		return false;
+	if (!file->plain)
+		return poll(&poll_fd, 1, 0) == 0;
+	return !fstat(file->fd - 1, &info) && info.st_nlink && changed_ns(&info) == file->changed_ns &&
+	       (uint64_t)info.st_size == file->size;
 }
 
 int host_read(struct host *host, int directory, struct host_file *file, struct span *ret_text)
@@ -112,11 +138,48 @@ int host_read(struct host *host, int directory, struct host_file *file, struct s
 		host_file_close(file);
 	}
 	error = open_file(directory, file);
+	if (!error && was_replaced(file))
+		error = -ENOENT;
 	if (!error)
 		error = read_from_start(host, file->fd - 1, ret_text);
 	if (error)
 		host_file_close(file);
 	return error;
+}
+
+static struct host_file *find_kept(struct host *host, int directory, const char *path)
+{
+	for (size_t i = 0; i < host->kept_count; i++) {
+		size_t at = (host->kept_next + i) % host->kept_count;
+
+		if (host->kept[at].directory != directory || strcmp(host->kept[at].file.path, path))
+			continue;
+		host->kept_next = at + 1;
+		return &host->kept[at].file;
+	}
+	return NULL;
+}
+
+int host_read_kept(struct host *host, int directory, const char *path, struct span *ret_text)
+{
+	struct host_file *file = find_kept(host, directory, path);
+
+	if (!file && host->kept_count == HOST_KEPT_MAX)
+		return host_read_once(host, directory, path, ret_text);
+	if (!file) {
+		host->kept[host->kept_count].directory = directory;
+		file = &host->kept[host->kept_count++].file;
+		file->path = path;
+	}
+	return host_read(host, directory, file, ret_text);
+}
+
+int host_read_number(struct host *host, int directory, const char *path, uint64_t *ret_value)
+{
+	struct span text = { 0 };
+	int error = host_read_kept(host, directory, path, &text);
+
+	return error ? error : span_u64(span_trim(text), ret_value);
 }
 
 int host_read_once(struct host *host, int directory, const char *path, struct span *ret_text)
@@ -131,15 +194,12 @@ int host_read_once(struct host *host, int directory, const char *path, struct sp
 }
 
 /* One read: files of sysfs come whole, and end where the read was short. */
-int host_read_small(int directory, const char *path, char *buffer, size_t size, struct span *ret_text)
+int host_reread_small(int fd, char *buffer, size_t size, struct span *ret_text)
 {
-	CLEANUP_FD int fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	ssize_t got;
 
-	if (fd < 0)
-		return -errno;
 	do
-		got = read(fd, buffer, size - 1);
+		got = pread(fd, buffer, size - 1, 0);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
@@ -149,6 +209,13 @@ int host_read_small(int directory, const char *path, char *buffer, size_t size, 
 	*ret_text = span_trim((struct span){ buffer, strlen(buffer) });
 	buffer[ret_text->at - buffer + (ptrdiff_t)ret_text->length] = '\0';
 	return 0;
+}
+
+int host_read_small(int directory, const char *path, char *buffer, size_t size, struct span *ret_text)
+{
+	CLEANUP_FD int fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	return fd < 0 ? -errno : host_reread_small(fd, buffer, size, ret_text);
 }
 
 int host_read_u64(int directory, const char *path, uint64_t *ret_value)

@@ -123,8 +123,14 @@ int span_hex(struct span span, uint64_t *ret_value)
 int span_double(struct span span, double *ret_value)
 {
 	char text[NUMBER_SIZE], *end;
+	uint64_t whole;
 	double value;
 
+	/* Most are whole numbers, and of fifteen digits a double holds every one. */
+	if (span.length <= 15 && !span_u64(span, &whole)) {
+		*ret_value = (double)whole;
+		return 0;
+	}
 	/* strtod skips blanks and takes NaN(...), which Go does not. */
 	if (!span.length || span.length >= sizeof(text) || is_space(*span.at) || memchr(span.at, '(', span.length) ||
 	    memchr(span.at, '\0', span.length))
@@ -144,4 +150,17 @@ void span_metric_name(struct span span, char *ret_text, size_t size)
 		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_' ||
 		      *c == ':'))
 			*c = '_';
+}
+
+void text_join(char *ret_text, size_t size, const struct span *parts, size_t count)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t room = size - 1 - length, taken = parts[i].length < room ? parts[i].length : room;
+
+		memcpy(ret_text + length, parts[i].at, taken);
+		length += taken;
+	}
+	ret_text[length] = '\0';
 }

@@ -68,5 +68,8 @@ MUST_CHECK int span_hex(struct span span, uint64_t *ret_value);
 /* As Go's ParseFloat reads it, which Prometheus' formats follow. */
 MUST_CHECK int span_double(struct span span, double *ret_value);
 
+/* The parts one after the other, cut to size: what snprintf would do at ten times the cost. */
+void text_join(char *ret_text, size_t size, const struct span *parts, size_t count);
+
 /* Into ret_text: every byte that no metric name may have becomes an underscore. */
 void span_metric_name(struct span span, char *ret_text, size_t size);

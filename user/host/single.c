@@ -9,10 +9,8 @@
 static int tell_file(struct host *host, const char *path, const struct metric_family *family)
 {
 	uint64_t value;
-	int error;
+	int error = host_read_number(host, host->proc_fd, path, &value);
 
-	host_at(host, "%s", path);
-	error = host_read_u64(host->proc_fd, path, &value);
 	if (!error)
 		host_tell(host, family, (double)value);
 	return error;
@@ -40,13 +38,11 @@ static int update_filefd(struct host *host, void *ctx)
 	static const struct metric_family maximum =
 		FAMILY("node_filefd_maximum", METRIC_GAUGE, "", "Open files that all processes may have.");
 	uint64_t values[3];
-	char buffer[128];
 	struct span text;
-	int error;
+	int error = host_read_kept(host, host->proc_fd, "sys/fs/file-nr", &text);
 
 	(void)ctx;
-	host_at(host, "sys/fs/file-nr");
-	error = host_read_small(host->proc_fd, "sys/fs/file-nr", buffer, sizeof(buffer), &text);
+	text = error ? text : span_trim(text);
 	for (size_t i = 0; i < 3 && !error; i++)
 		error = scan_u64(&text, &values[i]) ? 0 : -EINVAL;
 	if (error)

@@ -50,7 +50,7 @@ static int read_file(struct host *host, struct tcpstat_state *state, const char 
 {
 	struct span text, line, word, part;
 	uint64_t number, sent, received;
-	int error = host_read_once(host, host->proc_fd, path, &text);
+	int error = host_read_kept(host, host->proc_fd, path, &text);
 
 	if (error)
 		return error;

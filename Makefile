@@ -34,7 +34,7 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # --- what is asked for: targets that need neither compiler nor libraries skip the look for them
-NO_BUILD := help clean setup run test check format fuzz bench test-% uninstall
+NO_BUILD := help clean setup run test check format fuzz bench bench-node test-% uninstall
 GOALS := $(or $(MAKECMDGOALS),all)
 BUILDING := $(filter-out $(NO_BUILD),$(GOALS))
 TESTING := $(filter build-tests fuzzers $(B)/tests/% $(B)/asan/% $(B)/fuzz/%,$(GOALS))
@@ -119,7 +119,7 @@ BPF_CFLAGS := -target bpf -mcpu=$(BPF_CPU) -O2 -g -std=gnu11 -Wall -Wextra -Werr
 	-D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I$(B) $(filter -I%,$(LIB_CFLAGS)) -MMD -MP
 
 .PHONY: all setup run test test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check \
-	test-drivers bench fuzz install uninstall clean help build-tests fuzzers format FORCE
+	test-drivers bench bench-node fuzz install uninstall clean help build-tests fuzzers format FORCE
 
 all: $(SONDE)
 
@@ -259,6 +259,12 @@ bench:
 	@$(MAKE) --no-print-directory all build-tests
 	@python3 tests/bench/bench.py $(BENCH_ARGS)
 	@python3 tests/bench/postgres.py
+	@/usr/bin/python3 tests/bench/node.py $(BENCH_NODE_ARGS)
+
+bench-node:
+	@scripts/setup.sh build test
+	@$(MAKE) --no-print-directory all
+	@/usr/bin/python3 tests/bench/node.py $(BENCH_NODE_ARGS)
 
 install: $(SONDE)
 	install -D -m 0755 $(SONDE) $(DESTDIR)$(PREFIX)/bin/sonde
@@ -283,7 +289,7 @@ help:
 	@echo 'make check           format, layers, lengths, licences, clang-tidy, cppcheck'
 	@echo 'make format          let clang-format write'
 	@echo 'make fuzz            every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
-	@echo 'sudo make bench      overhead, cost per exchange, memory'
+	@echo 'sudo make bench      overhead, cost per exchange, memory; bench-node: a scrape beside node_exporter'
 	@echo 'make install         into DESTDIR, PREFIX ($(PREFIX)); make uninstall'
 	@echo 'make clean           remove $(B)/, the cached kernels too'
 	@echo

@@ -79,7 +79,7 @@ static const char *const files[FILES] = {
 
 struct device {
 	char name[64];
-	int directory;  /* plus one */
+	int directory;  /* plus one; the device's own, or of all devices when it is not kept */
 	int fds[FILES]; /* plus one; -1: there is no such file */
 	bool kept;      /* else closed when the device was told */
 	bool seen;      /* in the walk at hand */
@@ -106,7 +106,7 @@ static void device_close(struct device *device)
 	for (size_t i = 0; i < FILES; i++)
 		if (device->fds[i] > 0)
 			close(device->fds[i] - 1);
-	if (device->directory)
+	if (device->directory && device->kept)
 		close(device->directory - 1);
 	*device = (struct device){ 0 };
 }
@@ -120,10 +120,21 @@ static void stop(void *ctx)
 		device_close(&state->kept[i]);
 }
 
+/* Of a device whose files are not kept open: by a path from the directory of all devices. */
+static int read_passing(const struct device *device, size_t file, char buffer[VALUE_SIZE], struct span *ret_text)
+{
+	char path[128];
+
+	text_join(path, sizeof(path), (struct span[]){ span_of(device->name), { "/", 1 }, span_of(files[file]) }, 3);
+	return host_read_small(device->directory - 1, path, buffer, VALUE_SIZE, ret_text);
+}
+
 static int read_value(struct device *device, size_t file, char buffer[VALUE_SIZE], struct span *ret_text)
 {
 	int fd = device->fds[file], error;
 
+	if (!device->kept)
+		return read_passing(device, file, buffer, ret_text);
 	if (fd < 0)
 		return -ENOENT;
 	if (!fd) {
@@ -134,10 +145,6 @@ static int read_value(struct device *device, size_t file, char buffer[VALUE_SIZE
 	}
 	error = host_reread_small(fd - 1, buffer, VALUE_SIZE, ret_text);
 	device->gone |= error == -ENODEV;
-	if (device->kept)
-		return error;
-	close(fd - 1);
-	device->fds[file] = 0;
 	return error;
 }
 
@@ -236,6 +243,19 @@ static bool is_there(struct device *device)
 	return !device->gone;
 }
 
+static struct device *keep(struct netclass_state *state, int directory, const char *name)
+{
+	struct device *device = &state->kept[state->kept_count];
+
+	*device = (struct device){ .kept = true };
+	device->directory = openat(directory, name, O_PATH | O_DIRECTORY | O_CLOEXEC) + 1;
+	if (!device->directory)
+		return NULL;
+	snprintf(device->name, sizeof(device->name), "%s", name);
+	state->kept_count++;
+	return device;
+}
+
 static int tell_device(void *ctx, int directory, const char *name)
 {
 	struct netclass_state *state = ctx;
@@ -249,20 +269,20 @@ static int tell_device(void *ctx, int directory, const char *name)
 		*device = state->kept[--state->kept_count];
 		device = NULL;
 	}
-	if (!device) {
-		device = state->kept_count < KEPT_MAX ? &state->kept[state->kept_count] : &passing;
-		*device = (struct device){ 0 };
-		device->directory = openat(directory, name, O_PATH | O_DIRECTORY | O_CLOEXEC) + 1;
-		if (!device->directory) /* a file beside the devices (bonding_masters), or a device that went away */
+	if (!device && state->kept_count < KEPT_MAX) {
+		device = keep(state, directory, name);
+		if (!device) /* a file beside the devices (bonding_masters), or a device that went away */
 			return 0;
+	}
+	if (!device) {
+		if (!strcmp(name, "bonding_masters")) /* the one file beside the devices */
+			return 0;
+		device = &passing;
+		device->directory = directory + 1;
 		snprintf(device->name, sizeof(device->name), "%s", name);
-		device->kept = device != &passing;
-		state->kept_count += device->kept;
 	}
 	device->seen = true;
 	tell(state, device);
-	if (!device->kept)
-		device_close(device);
 	return 0;
 }
 

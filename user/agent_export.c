@@ -82,7 +82,7 @@ static int make_url(struct agent_export *export, const struct config *config, en
 	const char *own = config->otlp[set].endpoint, *both = config->otlp[OTLP_SET_BOTH].endpoint;
 	size_t length = strlen(both);
 
-	if (!*own && !*both)
+	if (!*own && (!*both || !(signal == OTLP_TRACES ? config->otlp_traces : config->otlp_metrics)))
 		return 0;
 	while (length > 0 && both[length - 1] == '/')
 		length--;
@@ -167,6 +167,12 @@ static uint64_t export_now(void *ctx)
 	return clock_monotonic_ns();
 }
 
+static uint64_t export_realtime(void *ctx)
+{
+	(void)ctx;
+	return clock_realtime_ns();
+}
+
 static int make_otlp(struct agent *agent, uint64_t seed)
 {
 	const struct config *config = agent->config;
@@ -180,16 +186,25 @@ static int make_otlp(struct agent *agent, uint64_t seed)
 		.batch_spans = config->otlp_batch_spans,
 		.batch_delay_ns = config->otlp_batch_delay_ns,
 		.shutdown_ns = config->otlp_shutdown_timeout_ns,
+		.own_service = config->otlp_service_name,
+		.metric_interval_ns = config->otlp_metrics_interval_ns,
+		.delta = config->otlp_temporality == TEMPORALITY_DELTA,
+		.exponential = config->otlp_histograms == HISTOGRAMS_EXPONENTIAL,
+		.snapshot = &agent->snapshot,
+		.started_ns = agent->started_realtime_ns,
 		.seed = seed,
 		.now_ns = export_now,
+		.realtime_ns = export_realtime,
 	};
 	struct exporter_error message;
 	int error = make_target(export, config, OTLP_TRACES, OTLP_SET_TRACES, &otlp.targets[OTLP_TRACES]);
 
 	if (!error)
+		error = make_target(export, config, OTLP_METRICS, OTLP_SET_METRICS, &otlp.targets[OTLP_METRICS]);
+	if (!error)
 		error = make_resource(export, config);
 	otlp.resource_count = export->resource_count;
-	if (error || !otlp.targets[OTLP_TRACES].url)
+	if (error || (!otlp.targets[OTLP_TRACES].url && !otlp.targets[OTLP_METRICS].url))
 		return error;
 	error = otlp_new(&otlp, &export->otlp, &message);
 	if (error)
@@ -213,12 +228,17 @@ static int make_overrides(struct agent_export *export, int which, const struct s
 	return 0;
 }
 
+static bool export_traces(const struct agent_export *export)
+{
+	return export->otlp && export->urls[OTLP_TRACES];
+}
+
 /* To each exporter that there is. */
 static void on_span(void *ctx, const struct span *span)
 {
 	const struct agent_export *export = ctx;
 
-	if (export->otlp) {
+	if (export_traces(export)) {
 		struct span_sink sink = otlp_span_sink(export->otlp);
 
 		sink.span(sink.ctx, span);
@@ -301,7 +321,8 @@ static int make_trace(struct agent *agent, uint64_t seed)
 int agent_export_new(struct agent *agent, uint64_t seed)
 {
 	const struct config *config = agent->config;
-	bool wanted = *config->otlp[OTLP_SET_BOTH].endpoint || *config->otlp[OTLP_SET_TRACES].endpoint;
+	bool wanted = *config->otlp[OTLP_SET_BOTH].endpoint || *config->otlp[OTLP_SET_TRACES].endpoint ||
+		      *config->otlp[OTLP_SET_METRICS].endpoint;
 	int error;
 
 	if (!wanted && !config->stdout_spans)
@@ -312,7 +333,10 @@ int agent_export_new(struct agent *agent, uint64_t seed)
 	error = make_otlp(agent, seed);
 	if (!error && config->stdout_spans)
 		error = stdout_new(STDOUT_FILENO, &agent->export->out);
-	return error ? error : make_trace(agent, seed);
+	/* Without anyone to take spans, none are made. */
+	if (error || (!export_traces(agent->export) && !agent->export->out))
+		return error;
+	return make_trace(agent, seed);
 }
 
 static void on_otlp(void *ctx, uint32_t events)
@@ -346,7 +370,8 @@ void agent_export_sources(struct agent *agent)
 
 	if (!export)
 		return;
-	snapshot->sources[snapshot->source_count++] = trace_source(export->trace);
+	if (export->trace)
+		snapshot->sources[snapshot->source_count++] = trace_source(export->trace);
 	if (export->otlp)
 		snapshot->sources[snapshot->source_count++] = otlp_source(export->otlp);
 	if (export->out)
@@ -374,9 +399,10 @@ void agent_export_end(struct agent *agent)
 	struct agent_export *export = agent->export;
 	uint64_t left;
 
-	if (!export || !export->trace)
+	if (!export)
 		return;
-	trace_flush(export->trace);
+	if (export->trace)
+		trace_flush(export->trace);
 	left = export->otlp ? otlp_flush(export->otlp) : 0;
 	if (left)
 		log_warn("not everything was exported before the end; --otlp.shutdown-timeout gives it longer",

@@ -77,7 +77,7 @@ static size_t spans_length(struct otlp_item *const *items, size_t count, const s
 static void group_protobuf(struct otlp *otlp, struct buffer *out, struct otlp_item *const *items, size_t count,
 			   const struct otlp_item *like)
 {
-	struct frame frame;
+	struct frame frame = { 0 };
 	size_t spans = spans_length(items, count, like), scope_spans;
 
 	frame_make(otlp, like->bytes, like->service_length, &frame);

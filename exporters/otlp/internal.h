@@ -83,11 +83,12 @@ struct otlp_figures {
 struct otlp {
 	struct otlp_config config;
 	struct curl_library curl;
-	CURLM *multi;       /* owned */
-	int epoll_fd;       /* owned: libcurl's sockets and the timer */
-	int timer_fd;       /* owned */
-	uint64_t curl_ns;   /* when libcurl wants to be called; 0: not */
-	uint64_t metric_ns; /* when metrics are due */
+	CURLM *multi;                   /* owned */
+	int epoll_fd;                   /* owned: libcurl's sockets and the timer */
+	int timer_fd;                   /* owned */
+	uint64_t curl_ns;               /* when libcurl wants to be called; 0: not */
+	uint64_t metric_ns;             /* when metrics are due; 0: they are not exported */
+	struct metric_history *history; /* owned; NULL: cumulative */
 	uint64_t sequence;
 	uint64_t random;
 	size_t queue_bytes; /* items and bodies */

@@ -14,7 +14,9 @@
 #include <sys/timerfd.h>
 
 #include "base/clock.h"
+#include "exporters/otlp/history.h"
 #include "exporters/otlp/internal.h"
+#include "exporters/otlp/metrics.h"
 
 #define SPAN_BYTES_MAX ((size_t)64 << 10)
 
@@ -87,7 +89,9 @@ static void send_due(struct otlp *otlp)
 
 static void set_timer(struct otlp *otlp)
 {
-	uint64_t next = otlp->curl_ns, now = now_of(otlp), after;
+	uint64_t next = !otlp->curl_ns || (otlp->metric_ns && otlp->metric_ns < otlp->curl_ns) ? otlp->metric_ns :
+												 otlp->curl_ns;
+	uint64_t now = now_of(otlp), after;
 	struct itimerspec spec = { 0 };
 
 	for (int signal = 0; signal < OTLP_SIGNAL_COUNT; signal++) {
@@ -110,6 +114,10 @@ void otlp_run(struct otlp *otlp)
 
 	(void)!read(otlp->timer_fd, &expirations, sizeof(expirations)); /* only to make it silent */
 	transfer_run(otlp);
+	if (otlp->metric_ns && otlp->metric_ns <= now_of(otlp)) {
+		otlp->metric_ns = now_of(otlp) + otlp->config.metric_interval_ns;
+		metrics_export(otlp);
+	}
 	send_due(otlp);
 	transfer_run(otlp);
 	set_timer(otlp);
@@ -151,6 +159,13 @@ static int start(struct otlp *otlp, struct exporter_error *ret_error)
 		snprintf(ret_error->text, sizeof(ret_error->text), "cannot export: %s", strerror(errno));
 		return errno ? -errno : -ENOMEM;
 	}
+	if (otlp->config.targets[OTLP_METRICS].url) {
+		otlp->metric_ns = now_of(otlp) + otlp->config.metric_interval_ns;
+		otlp->history = otlp->config.delta ? metric_history_new() : NULL;
+		if (otlp->config.delta && !otlp->history)
+			return -ENOMEM;
+		set_timer(otlp);
+	}
 	for (int signal = 0; signal < OTLP_SIGNAL_COUNT; signal++)
 		if (otlp->config.targets[signal].url && !call_init(otlp, (enum otlp_signal)signal, ret_error))
 			return -EINVAL;
@@ -172,6 +187,7 @@ static void release(struct otlp *otlp)
 	cleanup_close_fd(&otlp->timer_fd);
 	cleanup_close_fd(&otlp->epoll_fd);
 	buffer_done(&otlp->scratch);
+	metric_history_free(otlp->history);
 	free(otlp);
 }
 
@@ -215,6 +231,9 @@ uint64_t otlp_flush(struct otlp *otlp)
 	uint64_t deadline = now_of(otlp) + otlp->config.shutdown_ns;
 
 	otlp->stopping = true;
+	if (otlp->metric_ns)
+		metrics_export(otlp);
+	otlp->metric_ns = 0;
 	for (int signal = 0; signal < OTLP_SIGNAL_COUNT; signal++)
 		if (otlp->calls[signal].state == CALL_WAITING)
 			otlp->calls[signal].retry_ns = 1;

@@ -158,3 +158,9 @@ def tls_context(folder, run, client_ca=False):
         context.load_verify_locations(os.path.join(folder, "ca.pem"))
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def points_of(metric):
+    """Its data points and what its data say beside them."""
+    data = getattr(metric, metric.WhichOneof("data"))
+    return data, list(data.data_points)

@@ -82,6 +82,16 @@ enum config_sampler {
 	SAMPLER_PARENT_RATIO,
 };
 
+enum config_temporality {
+	TEMPORALITY_CUMULATIVE,
+	TEMPORALITY_DELTA,
+};
+
+enum config_histograms {
+	HISTOGRAMS_EXPLICIT,
+	HISTOGRAMS_EXPONENTIAL,
+};
+
 /* How requests to the collector are made; what is empty or 0 in the set of one signal is taken from that of both. */
 struct config_otlp {
 	char *endpoint;
@@ -108,6 +118,8 @@ struct config {
 	uint64_t web_max_requests;               /* 40: beyond it 503 */
 	enum config_backend backend;
 	enum config_sampler trace_sampler;
+	enum config_temporality otlp_temporality;
+	enum config_histograms otlp_histograms;
 	struct string_list select_cgroups;
 	struct number_list select_ports;
 	struct string_list select_exes; /* globs */
@@ -129,6 +141,8 @@ struct config {
 	uint64_t metrics_idle_timeout_ns; /* 15 minutes */
 	bool metrics_native_histograms;   /* true */
 	bool trace_remote_parents;        /* true */
+	bool otlp_traces;                 /* true */
+	bool otlp_metrics;                /* true */
 	bool stdout_spans;                /* false */
 	bool container_enabled;           /* true */
 	uint64_t container_limit;         /* 10,000 cgroups */
@@ -149,6 +163,7 @@ struct config {
 	char *otlp_proxy;
 	char *otlp_service_name;
 	struct string_list otlp_resource_attributes; /* "KEY=VALUE", percent-encoded */
+	uint64_t otlp_metrics_interval_ns;           /* 60 s */
 	uint64_t otlp_queue_bytes;                   /* 8 MiB */
 	uint64_t otlp_queue_spans;                   /* 0: as many as fit */
 	uint64_t otlp_batch_spans;

@@ -29,6 +29,9 @@ static const char *const samplers[] = { "always_on",
 					"parentbased_traceidratio",
 					NULL };
 static const char *const otlp_protocols[] = { "http/protobuf", "http/json", NULL };
+static const char *const otlp_temporalities[] = { "cumulative", "delta", NULL };
+static const char *const otlp_histogram_kinds[] = { "explicit_bucket_histogram", "base2_exponential_bucket_histogram",
+						    NULL };
 static const char *const otlp_compressions[] = { "none", "gzip", NULL };
 static const char *const log_levels[] = { "debug", "info", "warn", "error", NULL };
 static const char *const log_formats[] = { "logfmt", "json", NULL };

@@ -38,6 +38,10 @@ struct otel_row {
 static const struct otel_row rows[] = {
 	EXPORTER_ROWS("", ""),
 	EXPORTER_ROWS("TRACES_", "traces-"),
+	EXPORTER_ROWS("METRICS_", "metrics-"),
+	{ EXPORTER "METRICS_TEMPORALITY_PREFERENCE", "otlp.metrics-temporality", FORM_WORD },
+	{ EXPORTER "METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "otlp.metrics-histograms", FORM_WORD },
+	{ "OTEL_METRIC_EXPORT_INTERVAL", "otlp.metrics-interval", FORM_MS },
 	{ "OTEL_SERVICE_NAME", "otlp.service-name", FORM_TEXT },
 	{ "OTEL_RESOURCE_ATTRIBUTES", "otlp.resource-attribute", FORM_LIST },
 	{ "OTEL_TRACES_SAMPLER", "trace.sampler", FORM_WORD },

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics by OTLP: the same figures as a scrape, in each form that they may have."""
+
+import time
+
+import pytest
+
+from http_lab import Agent, Cgroup, Lab, free_port, total, wait_until
+from otlp_receiver import Receiver, attributes, points_of
+from test_otlp import ASK, SERVE
+
+DURATION = "http.server.request.duration"
+
+
+@pytest.fixture(scope="module")
+def cgroup():
+    group = Cgroup()
+    yield group
+    group.remove()
+
+
+@pytest.fixture
+def start(cgroup, tmp_path):
+    parts = []
+
+    def make(*arguments):
+        receiver = Receiver()
+        agent = Agent(cgroup, tmp_path / "agent.log", f"--otlp.endpoint={receiver.url}", "--no-otlp.traces",
+                      "--otlp.metrics-interval=300ms", *arguments)
+        lab = Lab(cgroup, agent, str(tmp_path), "metrics")
+        parts.extend([receiver, agent, lab])
+        port = free_port()
+        lab.start(["/usr/bin/python3", "-c", SERVE, str(port)], "server", port)
+        return receiver, agent, lambda path, count: lab.run(
+            ["/usr/bin/python3", "-c", ASK, str(port), path, str(count)], "client")
+    yield make
+    for part in reversed(parts):
+        part.stop()
+
+
+def metrics(receiver):
+    """(resource attributes, metric) of each request, in order."""
+    with receiver.lock:
+        requests = list(receiver.requests)
+    return [[(attributes(resource.resource.attributes), metric) for resource in message.resource_metrics
+             for scope in resource.scope_metrics for metric in scope.metrics]
+            for path, _, message in requests if path.endswith("metrics")]
+
+
+def find(request, name, service):
+    return [metric for resource, metric in request if metric.name == name and resource["service.name"] == service]
+
+
+def durations(receiver):
+    """Data and points of the server's durations, of each request that has them."""
+    found = [find(request, DURATION, "metrics-server") for request in metrics(receiver)]
+    return [points_of(each[0]) for each in found if each]
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
+@pytest.mark.parametrize("form", ["explicit_bucket_histogram", "base2_exponential_bucket_histogram"])
+def test_cumulative(start, protocol, form):
+    receiver, agent, ask = start(f"--otlp.protocol={protocol}", f"--otlp.metrics-histograms={form}")
+    begin = time.time_ns()
+    ask("/%d", 30)
+    ask("/fail/%d", 3)
+    wait_until(lambda: sum(point.count for _, points in durations(receiver)[-1:] for point in points) == 33, 10,
+               "33 requests")
+    data, points = durations(receiver)[-1]
+    assert data.aggregation_temporality == 2
+    by_status = {attributes(point.attributes)["http.response.status_code"]: point for point in points}
+    assert {status: point.count for status, point in by_status.items()} == {200: 30, 500: 3}
+    failed = attributes(by_status[500].attributes)
+    assert failed["error.type"] == "500" and failed["http.request.method"] == "GET" and failed["url.scheme"] == "http"
+    assert "service.name" not in failed
+    for point in points:
+        assert 0 < point.start_time_unix_nano < begin + 10**9 < point.time_unix_nano + 10**10
+        counts = point.bucket_counts if form.startswith("explicit") else point.positive.bucket_counts
+        assert sum(counts) + getattr(point, "zero_count", 0) == point.count
+        if form.startswith("explicit"):
+            assert len(point.bucket_counts) == len(point.explicit_bounds) + 1
+        else:
+            assert point.scale == 3
+    samples = agent.samples()
+    for status, point in by_status.items():
+        scraped = total(samples, "http_server_request_duration_seconds_sum", service_name="metrics-server",
+                        http_response_status_code=str(status))
+        assert abs(point.sum - scraped) < 1e-9
+    own = [request for request in metrics(receiver)[-1:]][0]
+    build = find(own, "sonde_build_info", "sonde")
+    assert build and build[0].WhichOneof("data") == "gauge"
+    exchanges = find(own, "sonde_exchanges_total", "sonde")[0]
+    assert exchanges.sum.is_monotonic and exchanges.sum.aggregation_temporality == 2
+    active = find(own, "http.server.active_requests", "metrics-server")[0]
+    assert active.WhichOneof("data") == "sum" and not active.sum.is_monotonic and active.unit == "{request}"
+
+
+@pytest.mark.parametrize("form", ["explicit_bucket_histogram", "base2_exponential_bucket_histogram"])
+def test_delta(start, form):
+    receiver, _, ask = start("--otlp.metrics-temporality=delta", f"--otlp.metrics-histograms={form}")
+
+    def told():
+        return sum(point.count for _, points in durations(receiver) for point in points)
+    for step in (1, 2, 3):
+        ask("/%d", 20)
+        wait_until(lambda wanted=20 * step: told() == wanted, 10, f"{20 * step} requests over all deltas")
+    time.sleep(0.7)
+    assert told() == 60
+    before = None
+    for data, points in durations(receiver):
+        assert data.aggregation_temporality == 1
+        point, = points
+        counts = point.bucket_counts if form.startswith("explicit") else point.positive.bucket_counts
+        assert sum(counts) + getattr(point, "zero_count", 0) == point.count
+        # Intervals follow each other without a hole.
+        assert before is None or point.start_time_unix_nano == before
+        before = point.time_unix_nano
+
+
+def test_a_collector_that_refuses_metrics(start):
+    receiver, agent, ask = start()
+    receiver.mode = "400"
+    ask("/%d", 5)
+    wait_until(lambda: total(agent.samples(), "sonde_otlp_dropped_total", signal="metrics", reason="refused") > 0, 10,
+               "refused points")
+    receiver.mode = "ok"
+    wait_until(lambda: durations(receiver), 10, "metrics again")
+    assert durations(receiver)[-1][1][0].count == 5

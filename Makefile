@@ -119,7 +119,7 @@ BPF_CFLAGS := -target bpf -mcpu=$(BPF_CPU) -O2 -g -std=gnu11 -Wall -Wextra -Werr
 	-D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I$(B) $(filter -I%,$(LIB_CFLAGS)) -MMD -MP
 
 .PHONY: all setup run test test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check \
-	test-drivers bench bench-node fuzz install uninstall clean help build-tests fuzzers format FORCE
+	test-drivers test-interop bench bench-node fuzz install uninstall clean help build-tests fuzzers format FORCE
 
 all: $(SONDE)
 
@@ -245,6 +245,11 @@ test-drivers:
 	@$(MAKE) --no-print-directory all
 	@/usr/bin/python3 -m pytest -q -ra tests/drivers
 
+# A real OpenTelemetry Collector, built by the Go toolchain: minutes the first time.
+test-interop:
+	@$(MAKE) --no-print-directory all
+	@scripts/interop.sh
+
 check:
 	@scripts/test.py check
 
@@ -286,6 +291,7 @@ help:
 	@echo 'make test-LAYER      one layer: canary unit golden fuzz bpf truth e2e kernels'
 	@echo 'make test-kernels-full  every truth case on every kernel: over an hour'
 	@echo 'sudo make test-drivers  clients of databases in other languages, by their registries'
+	@echo 'make test-interop    against a real OpenTelemetry Collector, built by the Go toolchain'
 	@echo 'make check           format, layers, lengths, licences, clang-tidy, cppcheck'
 	@echo 'make format          let clang-format write'
 	@echo 'make fuzz            every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'

@@ -66,12 +66,12 @@ def answers(port):
 class Cgroup:
     """A child of the v2 tree's root, removed with what is left in it."""
 
-    def __init__(self):
+    def __init__(self, name=""):
         mounts = [line.split() for line in open("/proc/mounts", encoding="utf-8")]
         root = next((fields[1] for fields in mounts if fields[2] == "cgroup2"), None)
         if root is None:
             pytest.skip("no cgroup v2 tree is mounted")
-        self.path = os.path.join(root, f"sonde-e2e-{os.getpid()}")
+        self.path = os.path.join(root, f"sonde-e2e-{os.getpid()}{name}")
         os.mkdir(self.path)
 
     def enter(self):

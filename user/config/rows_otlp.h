@@ -126,8 +126,8 @@
 	},
 
 	OTLP_ENDPOINT("", OTLP_SET_BOTH,
-		      "Collector to export to by OTLP over HTTP; /v1/traces and /v1/metrics are put behind it. Empty: no "
-		      "export."),
+		      "Collector to export to by OTLP over HTTP; /v1/traces and /v1/metrics are put behind it. "
+		      "Empty: no export."),
 	OTLP_ENDPOINT("traces-", OTLP_SET_TRACES, "The same for traces, taken as it is."),
 	OTLP_ENDPOINT("metrics-", OTLP_SET_METRICS, "The same for metrics."),
 	OTLP_ROWS("", OTLP_SET_BOTH, "", ""),

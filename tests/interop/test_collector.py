@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real OpenTelemetry Collector takes what sonde sends: spans come back out of it attribute for attribute, and its
+Prometheus exporter tells the metrics."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
+
+from http_lab import Agent, Cgroup, Lab, answers, free_port, parse, tool, total, wait_until  # noqa: E402
+from test_otlp import ASK, SERVE  # noqa: E402
+
+CONFIG = """
+receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{otlp}"}}}}}}}}
+exporters:
+  file: {{path: {folder}/out.json, flush_interval: 100ms}}
+  prometheus: {{endpoint: "127.0.0.1:{prometheus}", resource_to_telemetry_conversion: {{enabled: true}}}}
+service:
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [file]}}
+    metrics: {{receivers: [otlp], exporters: [prometheus]}}
+"""
+
+
+@pytest.fixture
+def world(tmp_path):
+    otlp, prometheus = free_port(), free_port()
+    (tmp_path / "config.yaml").write_text(CONFIG.format(otlp=otlp, prometheus=prometheus, folder=tmp_path))
+    log = open(tmp_path / "collector.log", "wb")
+    collector = subprocess.Popen([tool("otelcol"), f"--config={tmp_path}/config.yaml"], stdout=log, stderr=log)
+    wait_until(lambda: answers(otlp), 20, "the collector to listen")
+    cgroup = Cgroup()
+    parts = [cgroup]
+
+    def start(*arguments):
+        agent = Agent(cgroup, tmp_path / "agent.log", f"--otlp.endpoint=http://127.0.0.1:{otlp}",
+                      "--otlp.batch-delay=50ms", "--otlp.metrics-interval=500ms", *arguments)
+        lab = Lab(cgroup, agent, str(tmp_path), "interop")
+        parts.extend([agent, lab])
+        port = free_port()
+        lab.start(["/usr/bin/python3", "-c", SERVE, str(port)], "server", port)
+        lab.run(["/usr/bin/python3", "-c", ASK, str(port), "/none/%d", "20"], "client")
+        return agent
+    yield start, tmp_path, prometheus
+    for part in reversed(parts[1:]):
+        part.stop()
+    cgroup.remove()
+    collector.terminate()
+    collector.wait(timeout=20)
+    log.close()
+
+
+def spans_of(folder):
+    try:
+        lines = (folder / "out.json").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    return [(resource, span) for line in lines for resource in json.loads(line)["resourceSpans"]
+            for scope in resource["scopeSpans"] for span in scope["spans"]]
+
+
+@pytest.mark.parametrize("options", [[], ["--otlp.protocol=http/json"], ["--otlp.compression=gzip"]])
+def test_spans_and_metrics(world, options):
+    start, folder, prometheus = world
+    agent = start(*options)
+    wait_until(lambda: len(spans_of(folder)) == 40, 10, "40 spans")
+    spans = spans_of(folder)
+    by_id = {span["spanId"]: span for _, span in spans}
+    servers = [span for _, span in spans if span["kind"] == 2]
+    assert len(by_id) == 40 and len(servers) == 20
+    for span in servers:
+        parent = by_id[span["parentSpanId"]]
+        assert parent["kind"] == 3 and parent["traceId"] == span["traceId"] and not parent.get("parentSpanId")
+        says = {pair["key"]: pair["value"] for pair in span["attributes"]}
+        assert says["http.response.status_code"] == {"intValue": "404"}
+        assert says["http.request.method"] == {"stringValue": "GET"}
+        assert says["url.path"]["stringValue"].startswith("/none/")
+
+    def scraped():
+        with urllib.request.urlopen(f"http://127.0.0.1:{prometheus}/metrics", timeout=10) as answer:
+            return parse(answer.read().decode())
+    wait_until(lambda: total(scraped(), "http_server_request_duration_seconds_count",
+                             service_name="interop-server", http_response_status_code="404") == 20, 10, "20 requests")
+    assert total(agent.samples(), "sonde_otlp_dropped_total") == 0
+    assert total(agent.samples(), "sonde_otlp_failed_requests_total") == 0

@@ -246,6 +246,24 @@ static void a_call_of_an_idle_thread_has_no_parent(void **state)
 	assert_true(trace_world_figure(world, UNRESOLVED("not_serving")) == 1);
 }
 
+/* A database call is told at its end only: the request that its thread serves by then may have come after it began. */
+static void a_request_that_came_later_is_no_parent(void **state)
+{
+	struct trace_world *world = *state;
+	struct exchange before = trace_exchange(world, SIDE_CLIENT, 3, 20, 200, "");
+	struct exchange server = trace_exchange(world, SIDE_SERVER, 2, 10, 200, "/r/1");
+	struct exchange during = trace_exchange(world, SIDE_CLIENT, 3, 30, 200, "");
+
+	before.protocol = during.protocol = PROTOCOL_REDIS;
+	trace_world_begin(world, &server);
+	trace_world_end(world, &before);
+	trace_world_end(world, &during);
+	assert_false(world->seen[0].span.has_parent);
+	assert_true(world->seen[1].span.has_parent);
+	assert_true(trace_world_figure(world, UNRESOLVED("not_serving")) == 1);
+	assert_true(trace_world_figure(world, PARENTS("thread")) == 1);
+}
+
 static void goroutines_move_between_threads(void **state)
 {
 	struct trace_world *world = *state;
@@ -327,6 +345,7 @@ int main(void)
 		TEST(an_event_loop_is_not_believed),
 		TEST(another_thread_answers),
 		TEST(a_call_of_an_idle_thread_has_no_parent),
+		TEST(a_request_that_came_later_is_no_parent),
 		TEST(goroutines_move_between_threads),
 		TEST(a_proxy_passes_the_path_on),
 		TEST(a_connection_that_ends_is_forgotten),

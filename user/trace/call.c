@@ -65,6 +65,7 @@ struct call *call_new(struct trace *trace, const struct exchange *exchange)
 		.side = (uint8_t)exchange->side,
 		.is_tcp = has_sequence_numbers(exchange),
 		.begun_ns = trace->now_ns,
+		.first_ns = exchange->request_first_ns,
 	};
 	/* A client's is known at its end: both ends of the call derive it from where the response began. */
 	if (call->side == SIDE_SERVER || !call->is_tcp)

@@ -70,7 +70,8 @@ struct call {
 	uint64_t header_id; /* what the request's traceparent said */
 	uint64_t path_hash; /* of method and path */
 	uint64_t threshold; /* SAMPLE_RATIO: traces whose random part is below are not sampled */
-	uint64_t begun_ns;
+	uint64_t begun_ns;  /* when it was told, for expiry */
+	uint64_t first_ns;  /* of its request's first byte */
 	uint64_t ended_ns;
 	uint32_t references;
 	uint32_t request_position;

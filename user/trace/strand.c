@@ -176,8 +176,14 @@ static void parent_of_proxy(struct trace *trace, struct call *call, const struct
 		trace->unresolved[UNRESOLVED_PATH]++;
 }
 
+/* A protocol that tells no beginnings tells a call at its end: what its strand serves by then may have come later. */
+static bool began_before(const struct call *request, const struct exchange *call)
+{
+	return request->first_ns <= call->request_first_ns;
+}
+
 static void parent_on_strand(struct trace *trace, struct call *call, const struct process *process,
-			     const struct strand *strand)
+			     const struct strand *strand, const struct exchange *exchange)
 {
 	bool go = process->runtime == TRACE_RUNTIME_GO;
 
@@ -185,6 +191,8 @@ static void parent_on_strand(struct trace *trace, struct call *call, const struc
 		trace->unresolved[UNRESOLVED_INTERLEAVED]++;
 	else if (!go && is_doubted(trace, process->handed_over_ns))
 		trace->unresolved[UNRESOLVED_HANDED_OVER]++;
+	else if (!began_before(strand->calls, exchange))
+		trace->unresolved[UNRESOLVED_NOT_SERVING]++;
 	else
 		belong(call, strand->calls, go ? PARENT_GOROUTINE : PARENT_THREAD);
 }
@@ -208,7 +216,7 @@ void strand_parent(struct trace *trace, struct call *call, const struct exchange
 	else if (process->runtime == TRACE_RUNTIME_PROXY)
 		parent_of_proxy(trace, call, strand);
 	else
-		parent_on_strand(trace, call, process, strand);
+		parent_on_strand(trace, call, process, strand, exchange);
 }
 
 void trace_process_exit(struct trace *trace, uint32_t tgid)

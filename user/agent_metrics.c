@@ -112,7 +112,7 @@ static void visit_streams(const struct agent *agent, const struct metric_visitor
 	tell_one(out, "sonde_connections", METRIC_GAUGE, "", "Connections that are followed now.",
 		 (double)stream_table_connections(agent->streams));
 	tell_one(out, "sonde_stream_memory_bytes", METRIC_GAUGE, "bytes", "Memory of parsers and held segments.",
-		 (double)stream_table_bytes(agent->streams));
+		 (double)(stream_table_bytes(agent->streams) + stream_table_shared_bytes(agent->streams)));
 }
 
 static void tell_map_bytes(void *ctx, const struct capture_map *map)

@@ -258,8 +258,13 @@ size_t stream_table_connections(const struct stream_table *table)
 
 size_t stream_table_bytes(const struct stream_table *table)
 {
+	return table->bytes;
+}
+
+size_t stream_table_shared_bytes(const struct stream_table *table)
+{
 	const struct proto_ops *const *ops;
-	size_t bytes = table->bytes;
+	size_t bytes = 0;
 
 	for (ops = table->protocols; *ops; ops++) {
 		if ((*ops)->shared_memory && table->shared[(*ops)->protocol])

@@ -90,3 +90,5 @@ typedef void (*stream_session_visitor)(void *ctx, const struct stream_session *s
 void stream_each_session(struct stream_table *table, stream_session_visitor visitor, void *ctx);
 /* Memory of parsers and held segments. */
 size_t stream_table_bytes(const struct stream_table *table);
+/* What the connections of a protocol share, which stays when they are gone; bounded by the protocol. */
+size_t stream_table_shared_bytes(const struct stream_table *table);

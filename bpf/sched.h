@@ -55,6 +55,26 @@ static __always_inline void task_track(struct task_struct *task)
 		account_read(task, account);
 }
 
+/* Keeps the path of a cgroup that is about to have its first record. Best effort: without room the path is looked for
+ * in the file system, like those of cgroups that were there before. A longer path is not kept. */
+static __always_inline void name_keep(struct task_struct *task, struct cgroup *cgroup, const char *path)
+{
+	__u64 id = BPF_CORE_READ(cgroup, kn, id);
+	struct cgroup_name *name;
+	long length;
+
+	/* A v1 host tells moves in every hierarchy. */
+	if (task_cgroup(task) != cgroup || bpf_map_lookup_elem(&cpu_usages, &id) || !task_selected(task))
+		return;
+	bpf_map_update_elem(&cgroup_names, &id, &no_name, BPF_NOEXIST);
+	name = bpf_map_lookup_elem(&cgroup_names, &id);
+	if (!name)
+		return;
+	length = bpf_probe_read_kernel_str(name->path, sizeof(name->path), path);
+	if (length <= 1 || length >= CGROUP_NAME_BYTES)
+		bpf_map_delete_elem(&cgroup_names, &id);
+}
+
 /* `task` leaves its CPU. */
 static __always_inline void on_switch(struct task_struct *task)
 {

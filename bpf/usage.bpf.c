@@ -29,6 +29,7 @@ int BPF_PROG(task_born, struct task_struct *parent, struct task_struct *child)
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(task_moved, struct cgroup *cgroup, const char *path, struct task_struct *task, bool threadgroup)
 {
+	name_keep(task, cgroup, path);
 	task_track(task);
 	return 0;
 }

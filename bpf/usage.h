@@ -138,6 +138,14 @@ struct connecting {
 };
 _Static_assert(sizeof(struct connecting) == 16, "connecting");
 
+#define CGROUP_NAME_BYTES 256
+
+/* The path of a cgroup, from its first thread until user space has taken it: it may be gone by then. */
+struct cgroup_name {
+	__u8 path[CGROUP_NAME_BYTES];
+};
+_Static_assert(sizeof(struct cgroup_name) == 256, "cgroup_name");
+
 /* What could not be counted, one per-CPU array. */
 enum usage_loss {
 	USAGE_LOST_TASK,    /* a thread without an account: unseen birth, or no memory */

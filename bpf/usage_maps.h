@@ -41,6 +41,14 @@ struct {
 } details SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* the cgroup's id */
+	__type(value, struct cgroup_name);
+} cgroup_names SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
@@ -67,6 +75,7 @@ static const struct cpu_usage no_cpu_usage = {};
 static const struct task_account no_account = {};
 static const struct event_usage no_event_usage = {};
 static const struct detail_value no_detail = {};
+static const struct cgroup_name no_name = {};
 
 static __always_inline void count_loss(__u32 loss)
 {
@@ -107,15 +116,20 @@ static __always_inline void add_latency(struct latency_value *latency, __u64 ns)
 }
 
 /* By plain loads, which the verifier allows along the types of a tracepoint's arguments. */
-static __always_inline __u64 task_cgroup_id(struct task_struct *task)
+static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
 {
 	struct css_set *set = task->cgroups;
 	struct cgroup_subsys_state **state;
 
 	if (hierarchy < 0)
-		return set->dfl_cgrp->kn->id;
+		return set->dfl_cgrp;
 	state = (void *)set + bpf_core_field_offset(struct css_set, subsys) + hierarchy * sizeof(*state);
-	return (*state)->cgroup->kn->id;
+	return (*state)->cgroup;
+}
+
+static __always_inline __u64 task_cgroup_id(struct task_struct *task)
+{
+	return task_cgroup(task)->kn->id;
 }
 
 /* The same for a pointer that the verifier knows nothing about. */

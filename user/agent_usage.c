@@ -37,6 +37,11 @@ static bool is_told(const struct agent *agent, enum usage_family family, bool wa
 	return wanted && usage_has(agent->usage, family);
 }
 
+static bool take_path(void *ctx, uint64_t cgroup, char *ret_path, size_t size)
+{
+	return size >= USAGE_PATH_MAX && usage_take_path(ctx, cgroup, ret_path);
+}
+
 static void forget(void *ctx, uint64_t cgroup)
 {
 	usage_forget(ctx, cgroup);
@@ -50,6 +55,8 @@ static int make_table(struct agent *agent, uint64_t seed)
 			    .each_cpu = each_cpu,
 			    .each_events = each_events,
 			    .each_detail = each_detail,
+
+			    .take_path = take_path,
 			    .forget = forget },
 		.sysfs = agent->config->path_sysfs,
 		.cgroups = agent->cgroups,

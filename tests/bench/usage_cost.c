@@ -165,7 +165,9 @@ static void run(const struct config *config, int rounds, int count, int in, int 
 
 int main(int argc, char **argv)
 {
-	struct config config = { .usage_scheduler = true };
+	struct config config = {
+		.usage_scheduler = true, .usage_memory = true, .usage_block = true, .usage_tcp = true
+	};
 	int rounds = argc > 2 ? (int)strtoul(argv[2], NULL, 10) : 5;
 	int count = argc > 3 ? (int)strtoul(argv[3], NULL, 10) : 2000;
 	char *selected[1];
@@ -179,7 +181,7 @@ int main(int argc, char **argv)
 	}
 	selected[0] = argv[1];
 	config.select_cgroups.items = selected;
-	config.select_cgroups.count = getenv("ALL") ? 0 : 1;
+	config.select_cgroups.count = getenv("ALL") ? 0 : 1; /* all: in a VM, which is ours */
 	if (mkdir(argv[1], 0755) && errno != EEXIST)
 		die(argv[1]);
 	enter(argv[1]);

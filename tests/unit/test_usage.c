@@ -97,6 +97,7 @@ struct fixture {
 	char root[64], mounts[96];
 	struct record_of_kernel records[8];
 	size_t count;
+	uint64_t newborn; /* a cgroup whose path the kernel side knows; 0: none */
 	struct usage_table *table;
 };
 
@@ -130,6 +131,16 @@ static int each_detail(void *ctx, void (*visit)(void *visit_ctx, const struct us
 		if (fixture->records[i].present && fixture->records[i].detail.cgroup)
 			visit(visit_ctx, &fixture->records[i].detail);
 	return 0;
+}
+
+static bool take_path(void *ctx, uint64_t cgroup, char *ret_path, size_t size)
+{
+	struct fixture *fixture = ctx;
+
+	if (!fixture->newborn || fixture->newborn != cgroup)
+		return false;
+	snprintf(ret_path, size, "/newborn.service/x");
+	return true;
 }
 
 static void forget(void *ctx, uint64_t cgroup)
@@ -177,6 +188,7 @@ static int setup(void **state)
 			    .each_cpu = each_cpu,
 			    .each_events = each_events,
 			    .each_detail = each_detail,
+			    .take_path = take_path,
 			    .forget = forget },
 		.limit = 6,
 		.keep_gone_ns = 100 * SECOND,
@@ -297,6 +309,22 @@ static void test_unnamed(void **state)
 	recorder_done(&recorder);
 }
 
+/* Gone before a look at the tree, but its birth was seen. */
+static void test_brief_life_has_a_name(void **state)
+{
+	struct fixture *fixture = *state;
+	struct recorder recorder;
+
+	fixture->newborn = add_cgroup(fixture, "/brief", SECOND)->id;
+	remove_cgroup(fixture, "/brief");
+	for (uint64_t now = 1000; now < 1005; now += 2) {
+		walk(fixture, now, &recorder);
+		assert_float_equal(recorder_value(&recorder, RUN "{id=\"/newborn.service\"}"), 1, 0);
+		assert_float_equal(recorder_value(&recorder, "sonde_usage_unnamed_cgroups_total{}"), 0, 0);
+		recorder_done(&recorder);
+	}
+}
+
 static void test_full_table_is_counted(void **state)
 {
 	struct fixture *fixture = *state;
@@ -411,6 +439,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gone_cgroups_stay_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_owner_is_kept_for_a_while, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unnamed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_brief_life_has_a_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_table_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_histogram, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),

@@ -102,6 +102,16 @@ static void cgroup_resolve(struct usage_table *table, struct usage_cgroup *cgrou
 	table->unnamed += !path;
 }
 
+/* Born since the start: the kernel side knows the path, whatever has become of it. */
+static void resolve_newborn(struct usage_table *table, struct usage_cgroup *cgroup)
+{
+	const struct usage_source *source = &table->config.source;
+	char path[CGROUP_PATH_MAX];
+
+	if (source->take_path(source->ctx, cgroup->id, path, sizeof(path)))
+		cgroup_resolve(table, cgroup, path);
+}
+
 static void on_cpu(void *ctx, uint64_t id, const struct usage_cpu *cpu)
 {
 	struct usage_table *table = ctx;
@@ -109,6 +119,10 @@ static void on_cpu(void *ctx, uint64_t id, const struct usage_cpu *cpu)
 
 	if (!cgroup)
 		cgroup = cgroup_make(table, id);
+	if (cgroup && !cgroup->owner && !cgroup->asked) {
+		cgroup->asked = true;
+		resolve_newborn(table, cgroup);
+	}
 	if (cgroup)
 		cgroup->sums.cpu = *cpu;
 	else

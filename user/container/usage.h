@@ -27,6 +27,8 @@ struct usage_source {
 			   void *visit_ctx);
 	int (*each_detail)(void *ctx, void (*visit)(void *visit_ctx, const struct usage_detail *detail),
 			   void *visit_ctx);
+	/* The path of a cgroup that the kernel side saw being born: true when it knows it, asked once. */
+	bool (*take_path)(void *ctx, uint64_t cgroup, char *ret_path, size_t size);
 	void (*forget)(void *ctx, uint64_t cgroup);
 };
 

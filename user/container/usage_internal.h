@@ -39,6 +39,7 @@ struct usage_cgroup {
 	char *path;                /* owned; NULL: gone before its name was seen */
 	struct usage_owner *owner; /* NULL until it is resolved */
 	struct usage_sums sums;
+	bool asked;       /* the kernel side, for its path */
 	uint64_t gone_ns; /* when the directory was first missed; 0 */
 };
 

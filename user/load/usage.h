@@ -45,6 +45,10 @@ MUST_CHECK int usage_each_events(struct usage *usage,
 				 void *ctx);
 MUST_CHECK int usage_each_detail(struct usage *usage, void (*visit)(void *ctx, const struct usage_detail *detail),
 				 void *ctx);
+#define USAGE_PATH_MAX 256
+
+/* Takes the path of a cgroup whose first thread came after the start; true once, when it is known. */
+bool usage_take_path(struct usage *usage, uint64_t cgroup, char ret_path[USAGE_PATH_MAX]);
 /* The cgroup is gone and its figures are kept elsewhere. */
 void usage_forget(struct usage *usage, uint64_t cgroup);
 /* Looks for threads that the hooks missed. */

@@ -134,6 +134,20 @@ int usage_each_detail(struct usage *usage, void (*visit)(void *ctx, const struct
 	return error == -ENOENT ? 0 : error;
 }
 
+bool usage_take_path(struct usage *usage, uint64_t cgroup, char ret_path[USAGE_PATH_MAX])
+{
+	int map = bpf_map__fd(usage->bpf->maps.cgroup_names);
+	struct cgroup_name name;
+
+	_Static_assert(sizeof(name.path) == USAGE_PATH_MAX, "a whole path");
+	if (bpf_map_lookup_elem(map, &cgroup, &name))
+		return false;
+	(void)bpf_map_delete_elem(map, &cgroup);
+	memcpy(ret_path, name.path, USAGE_PATH_MAX);
+	ret_path[USAGE_PATH_MAX - 1] = '\0';
+	return ret_path[0] == '/';
+}
+
 static void forget_details(struct usage *usage, uint64_t cgroup)
 {
 	int map = bpf_map__fd(usage->bpf->maps.details);

@@ -26,6 +26,28 @@ class Server(ThreadingHTTPServer):
 Server(("127.0.0.1", port), Handler).serve_forever()
 """
 
+REDIS = """
+import socket, sys, threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+port, redis = int(sys.argv[1]), int(sys.argv[2])
+mine = threading.local()
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *_): pass
+    def do_GET(self):
+        if not hasattr(mine, "connection"):
+            mine.connection = socket.create_connection(("127.0.0.1", redis))
+        mine.connection.sendall(b"*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\nk\\r\\n")
+        mine.connection.recv(100)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+class Server(ThreadingHTTPServer):
+    request_queue_size = 512
+Server(("127.0.0.1", port), Handler).serve_forever()
+"""
+
 NODE = """
 const http = require("http");
 const [port, next] = process.argv.slice(2).map(Number);

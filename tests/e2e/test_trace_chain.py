@@ -104,3 +104,38 @@ def test_every_parent_is_the_right_one(chain, threads, count, first):
         assert counts[service, 3]["right"] >= recall * total, f"calls of {service} lack their parent"
     samples = lab.agent.samples()
     assert not [s for s in samples if s.name == "sonde_stdout_dropped_total" and s.value]
+
+
+@pytest.mark.parametrize("threads, count", [(1, 100), (32, 10)])
+def test_calls_of_redis(tmp_path, threads, count):
+    """Each request makes one call, whose client's span is its child, and Redis' own that one's."""
+    cgroup = Cgroup("redis")
+    agent = Agent(cgroup, tmp_path / "agent.log", "--stdout.spans")
+    lab = Lab(cgroup, agent, str(tmp_path), "redis")
+    try:
+        redis, port = free_port(), free_port()
+        lab.start([tool("redis-server"), "--port", str(redis), "--bind", "127.0.0.1", "--save", ""], "store", redis)
+        lab.file("serve.py", chain_servers.REDIS)
+        lab.file("client.py", chain_servers.CLIENT)
+        lab.start(["/usr/bin/python3", "serve.py", str(port), str(redis)], "server", port)
+        lab.run(["/usr/bin/python3", "client.py", str(port), str(count), str(threads), "0"], "client")
+
+        def told():
+            with open(tmp_path / "agent.log", encoding="utf-8", errors="replace") as file:
+                found = [json.loads(line) for line in file if line.startswith('{"service"') and line.endswith("\n")]
+            return found if len(found) >= 4 * threads * count else None
+        spans = wait_until(told, 20, "four spans of each request")
+    finally:
+        lab.stop()
+        agent.stop()
+        cgroup.remove()
+    by_id = {span["span"]["spanId"]: (span["service"].removeprefix("redis-"), span["span"]["kind"]) for span in spans}
+    trace = {span["span"]["spanId"]: span["span"]["traceId"] for span in spans}
+    wanted = {("server", 3): ("server", 2), ("store", 2): ("server", 3), ("server", 2): ("client", 3)}
+    children = collections.Counter()
+    for span in spans:
+        parent, me = span["span"].get("parentSpanId"), by_id[span["span"]["spanId"]]
+        assert by_id.get(parent) == wanted.get(me), f"{me} below {by_id.get(parent)}"
+        assert parent is None or trace[parent] == span["span"]["traceId"]
+        children[parent] += parent is not None
+    assert max(children.values()) == 1

@@ -12,9 +12,12 @@
 #pragma once
 
 #include "connection.h"
-#include "hint.h"
 #include "process.h"
+#include "shape.h"
 
+#define SMALL_BYTES CHUNK_BYTES
+#define SMALL_VECTORS 4 /* of a small call, read at once */
+#define LOOK_BEHIND 4   /* bytes behind a head, to see whether another message follows */
 #define FIRST_STEPS 20 /* I/O vectors of a call that are copied at once; few have more */
 #define PASS_ROUNDS 12 /* bodies or HTTP chunks that are passed over in one call */
 #define LOOK_BYTES 64  /* copied behind each, to see what comes */
@@ -24,8 +27,6 @@
 #define REST_ROUNDS 18   /* together more than the 1,024 vectors that a call may have (UIO_MAXIOV) */
 #define BULK_BYTES 16384 /* a call of which so much was copied wakes user space: it may want to skip the rest */
 #define SCARCE_BYTES 512 /* captured of a call while the ring is scarce */
-
-#define smaller(a, b) ((a) < (b) ? (a) : (b))
 
 static __always_inline int user_vector_next(struct transfer *transfer)
 {
@@ -101,9 +102,9 @@ static __always_inline int capture_step(struct scratch *scratch)
 }
 
 /* Passes over `skip` bytes of the call's buffers. Not static: the verifier looks at it once. */
-__noinline int capture_skip(__u32 direction)
+__noinline int capture_skip(void)
 {
-	struct scratch *scratch = scratch_of(direction);
+	struct scratch *scratch = scratch_get();
 	__u32 passed;
 
 	if (!scratch)
@@ -135,9 +136,9 @@ static __always_inline void capture_first(struct scratch *scratch)
 }
 
 /* Not static, as above. */
-__noinline int capture_look(__u32 direction)
+__noinline int capture_look(void)
 {
-	struct scratch *scratch = scratch_of(direction);
+	struct scratch *scratch = scratch_get();
 
 	if (!scratch)
 		return -1;
@@ -148,9 +149,9 @@ __noinline int capture_look(__u32 direction)
 }
 
 /* What follows the first chunk, or the first vectors. Negative when it cannot go on. Not static, as above. */
-__noinline int capture_rest(__u32 direction)
+__noinline int capture_rest(void)
 {
-	struct scratch *scratch = scratch_of(direction);
+	struct scratch *scratch = scratch_get();
 
 	if (!scratch)
 		return -1;
@@ -180,8 +181,9 @@ static __always_inline __u32 capture_wanted(const struct transfer *transfer, __u
 }
 
 /* What user space would ask for, a moment sooner. */
-static __always_inline void skip_body(struct scratch *scratch, __u32 direction, __u32 position)
+static __always_inline void skip_body(struct scratch *scratch, __u32 position)
 {
+	__u32 direction = scratch->transfer.direction;
 	struct connection_key key = { .sock = (__u64)scratch->transfer.sock };
 	struct request_value request = { .conn_id = scratch->event.conn_id };
 
@@ -195,16 +197,16 @@ static __always_inline void skip_body(struct scratch *scratch, __u32 direction, 
 
 /* The event at hand holds the beginning of what is left of the call: leaves out what follows as far as it is sure to be
  * body. 1 when that ended inside the call, and there may be more. Not static, as above. */
-__noinline int body_pass_over(__u32 direction)
+__noinline int body_pass_over(void)
 {
-	struct scratch *scratch = scratch_of(direction);
+	struct scratch *scratch = scratch_get();
 	__u32 begin, end, filled, left;
 
 	if (!scratch)
 		return 0;
-	end = hint_chunk_end(direction);
+	end = hint_chunk_end();
 	if (!end)
-		end = hint_message_end(direction);
+		end = hint_message_end();
 	filled = scratch->capture.filled;
 	if (end <= filled)
 		return 0;
@@ -213,57 +215,192 @@ __noinline int body_pass_over(__u32 direction)
 	if (end >= filled + scratch->capture.want) {
 		scratch->capture.want = 0;
 		if (end > left)
-			skip_body(scratch, direction, scratch->event.position + begin + end);
+			skip_body(scratch, scratch->event.position + begin + end);
 		return 0;
 	}
 	scratch->capture.skip = end - filled;
 	scratch->capture.want -= end - filled;
 	event_tell(scratch, begin + end);
-	capture_skip(direction);
+	capture_skip();
 	return 1;
 }
 
-static __always_inline void transfer_tell(struct scratch *scratch, struct connection_key *key,
-					  struct connection_value *connection, struct stream_positions positions,
-					  __u32 offset)
+static __always_inline void event_begin(struct scratch *scratch, __u64 conn_id, struct stream_positions positions,
+					__u32 offset)
 {
 	struct transfer *transfer = &scratch->transfer;
-	struct capture *capture = &scratch->capture;
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	__u64 waiting = ring_waiting();
 
 	scratch->event = (struct segment_event){
 		.header.type = EVENT_SEGMENT,
-		.conn_id = connection->conn_id,
+		.conn_id = conn_id,
 		.time_ns = bpf_ktime_get_ns(),
-		.tgid = pid_tgid >> 32,
-		.tid = (__u32)pid_tgid,
+		.tgid = transfer->pid_tgid >> 32,
+		.tid = (__u32)transfer->pid_tgid,
 		.position = positions.own,
 		.peer_position = positions.other,
 		.captured_offset = offset,
 		.direction = transfer->direction,
 	};
+}
+
+static __always_inline void transfer_tell(struct scratch *scratch, __u64 conn_id, struct stream_positions positions,
+					  __u32 offset)
+{
+	struct transfer *transfer = &scratch->transfer;
+	struct capture *capture = &scratch->capture;
+	__u64 waiting = ring_waiting();
+
+	event_begin(scratch, conn_id, positions, offset);
 	*capture = (struct capture){ .skip = offset,
 				     .waiting = waiting,
 				     .want = capture_wanted(transfer, waiting, offset) };
 	/* Of a large call the beginning is looked at before more is copied. */
 	capture->limit = capture->want > CHUNK_BYTES ? HINT_HEAD_BYTES : CHUNK_BYTES;
 	if (offset)
-		capture_skip(transfer->direction);
+		capture_skip();
 	capture_first(scratch);
 	for (int round = 0; round < PASS_ROUNDS && capture->want && capture->filled >= LOOK_BYTES; round++) {
-		if (!body_pass_over(transfer->direction))
+		if (!body_pass_over())
 			break;
 		capture->limit = LOOK_BYTES;
-		capture_look(transfer->direction);
+		capture_look();
 	}
 	capture->limit = CHUNK_BYTES;
 	for (int round = 0; round < REST_ROUNDS && capture->want; round++)
-		if (capture_rest(transfer->direction))
+		if (capture_rest())
 			break;
 	if (capture->copied >= BULK_BYTES)
 		capture->waiting = ring_wakeup_bytes;
 	event_tell(scratch, transfer->length - capture->told);
+}
+
+/* Copies the beginning of one buffer of a small call behind what is there; returns how much. What is done and what is
+ * left are in the scratch, as everywhere here: on the stack the verifier would follow all that they can be. */
+static __always_inline int small_part(struct capture *capture, __u8 *payload, __u32 part, const void *from)
+{
+	__u32 at = capture->filled & (CHUNK_BYTES - 1);
+
+	barrier_var(part);
+	if (part > CHUNK_BYTES || bpf_probe_read_user(payload + at, part, from))
+		return -1;
+	capture->filled += part;
+	capture->want -= part;
+	return 0;
+}
+
+/* What of the first buffer is copied before the rest is looked at: the head, and a little to see what follows it. */
+static __always_inline __u32 small_first(__u32 head, __u32 part)
+{
+	return head && part > head + LOOK_BEHIND ? head + LOOK_BEHIND : part;
+}
+
+static __always_inline bool small_is_head(const struct scratch *scratch, __u32 slot, __u32 head, __u32 copied)
+{
+	if (copied < head || scratch->transfer.length < head + SHAPE_BODY_MIN)
+		return false;
+	if (copied != head && looks_like_message(scratch->payload + (head & (CHUNK_BYTES - 1))))
+		return false;
+	return shape_fits(slot, head, scratch->transfer.length - head);
+}
+
+/* The buffers of a small call: the current one, if there is one, and those that its vector names. */
+static __always_inline int small_vectors(const struct transfer *transfer, struct iovec *vectors)
+{
+	__u32 bytes = smaller(transfer->vector_left, SMALL_VECTORS) * sizeof(*vectors);
+
+	if (transfer->base_left) {
+		vectors[0].iov_base = (void *)transfer->base;
+		vectors[0].iov_len = transfer->base_left;
+		vectors++;
+	}
+	if (!transfer->vector || transfer->base_left >= transfer->length)
+		return 0;
+	barrier_var(bytes);
+	if (bytes > SMALL_VECTORS * sizeof(*vectors))
+		return -1;
+	return transfer->kernel_vector ? bpf_probe_read_kernel(vectors, bytes, (void *)transfer->vector) :
+					 bpf_probe_read_user(vectors, bytes, (void *)transfer->vector);
+}
+
+/* A call of one buffer, or a few, that fits one event: most are. Copies all of it, or the head of a response whose
+ * shape is known (`head` bytes, 0 when it is not) and perhaps a little more. */
+static __always_inline int small_copy(struct scratch *scratch, __u32 slot, __u32 head)
+{
+	struct capture *capture = &scratch->capture;
+	struct iovec vectors[SMALL_VECTORS + 1] = {};
+	__u32 part, begin;
+
+	capture->filled = 0;
+	capture->want = scratch->transfer.length;
+	if (small_vectors(&scratch->transfer, vectors))
+		return -1;
+	part = smaller(vectors[0].iov_len, (unsigned long)capture->want);
+	begin = small_first(head, part);
+	if (!part || small_part(capture, scratch->payload, begin, vectors[0].iov_base))
+		return -1;
+	if (head && small_is_head(scratch, slot, head, begin))
+		return 0;
+	if (begin < part && small_part(capture, scratch->payload, part - begin, vectors[0].iov_base + begin))
+		return -1;
+#pragma unroll
+	for (int i = 1; i <= SMALL_VECTORS; i++) {
+		part = smaller(vectors[i].iov_len, (unsigned long)capture->want);
+		if (part && small_part(capture, scratch->payload, part, vectors[i].iov_base))
+			return -1;
+	}
+	return capture->want ? -1 : 0;
+}
+
+/* Responses of one connection are expected to look alike: see shape.h. */
+static __always_inline void small_learn(struct scratch *scratch, __u32 slot, struct head_shape *shape)
+{
+	if (eight_bytes(scratch, 0) != HTTP_1_1)
+		return;
+	if (shape->length) {
+		/* This one did not. */
+		shape->length = 0;
+		shape->wait = SHAPE_WAIT;
+	} else if (!shape->wait) {
+		shape_learn(slot);
+	} else {
+		shape->wait--;
+	}
+}
+
+/* The short way for a small call. False when it is none, or cannot be read: then nothing is told yet. */
+static __always_inline bool small_tell(struct scratch *scratch, __u64 conn_id, struct stream_positions positions)
+{
+	struct transfer *transfer = &scratch->transfer;
+	struct segment_event *event = &scratch->event;
+	__u32 slot = recent_slot((__u64)transfer->sock);
+	struct recent_connection *known = &scratch->recent.connections[slot];
+	bool remembered = known->conn_id == conn_id;
+	__u32 length = transfer->length, copied;
+	__u64 waiting;
+
+	if (length > SMALL_BYTES || transfer->kernel_memory || (!transfer->base && !transfer->vector))
+		return false;
+	waiting = recent_waiting(&scratch->recent, sizeof(*event) + length);
+	if (waiting >= ring_scarce_bytes && length > SCARCE_BYTES)
+		return false;
+	if (small_copy(scratch, slot, remembered ? known->shape.length : 0))
+		return false;
+	copied = scratch->capture.filled & (2 * CHUNK_BYTES - 1);
+	event_begin(scratch, conn_id, positions, 0);
+	event->full_length = length;
+	event->captured_length = copied;
+	event->header.length = sizeof(*event) + copied;
+	if (!ring_put(event, sizeof(*event) + copied, waiting)) {
+		struct counts *counts = counts_get();
+
+		if (counts) {
+			counts->value[COUNT_SEGMENTS]++;
+			counts->value[COUNT_CAPTURED_BYTES] += copied;
+		}
+	}
+	if (remembered && copied == length)
+		small_learn(scratch, slot, &known->shape);
+	return true;
 }
 
 /* What user space asked for this connection. True: nothing is to be told. */
@@ -318,36 +455,56 @@ static __always_inline struct stream_positions positions_of(struct connection_va
 	return positions;
 }
 
-/* Tells the transfer that a front end has put into the scratch of `direction`. Not static: the verifier looks at it
- * once. */
-__noinline int transfer_run(__u32 direction)
+/* The connection of the transfer at hand, its positions, and what of it is told already; 0 when nothing is to be told.
+ */
+static __always_inline __u64 transfer_connection(struct scratch *scratch, struct stream_positions *ret_positions,
+						 __u32 *ret_offset)
 {
-	struct scratch *scratch = scratch_of(direction);
-	struct connection_value *connection;
-	struct stream_positions positions;
+	struct transfer *transfer = &scratch->transfer;
+	struct connection_key key = { .sock = (__u64)transfer->sock };
+	__u64 generation = ended_generations[recent_slot(key.sock)];
+	struct connection_value *connection = connection_of(&key, transfer);
+
+	if (!connection || connection->state != CONNECTION_OBSERVED)
+		return 0;
+	if (!transfer->length && !connection->family_unix)
+		return 0;
+	*ret_positions = positions_of(connection, transfer);
+	count_add(COUNT_BYTES, transfer->length);
+	if (request_count && request_silences(&key, connection, transfer, ret_positions->own, ret_offset)) {
+		count_add(COUNT_SILENT_SEGMENTS, 1);
+		return 0;
+	}
+	if (!connection->announced) {
+		process_sighted();
+		connection_announce(scratch, connection, ret_positions->own, ret_positions->other);
+	}
+	if (connection->announced && !connection->family_unix)
+		recent_put(&scratch->recent, key.sock, connection->conn_id, generation);
+	return connection->conn_id;
+}
+
+/* Tells the transfer that a front end has put into the scratch. Not static: the verifier looks at it once. */
+__noinline int transfer_run(void)
+{
+	struct scratch *scratch = scratch_get();
+	struct stream_positions positions = {};
 	struct transfer *transfer;
-	struct connection_key key;
+	__u64 conn_id = 0;
 	__u32 offset = 0;
 
 	if (!scratch || !capture_enabled)
 		return 0;
 	transfer = &scratch->transfer;
-	key.sock = (__u64)transfer->sock;
-	connection = connection_of(&key, transfer);
-	if (!connection || connection->state != CONNECTION_OBSERVED)
-		return 0;
-	if (!transfer->length && !connection->family_unix)
-		return 0;
-	positions = positions_of(connection, transfer);
-	count_add(COUNT_BYTES, transfer->length);
-	if (request_count && request_silences(&key, connection, transfer, positions.own, &offset)) {
-		count_add(COUNT_SILENT_SEGMENTS, 1);
-		return 0;
+	if (!request_count && transfer->length)
+		conn_id = recent_find(&scratch->recent, (__u64)transfer->sock);
+	if (conn_id) {
+		positions = tcp_positions(transfer);
+		count_add(COUNT_BYTES, transfer->length);
+	} else {
+		conn_id = transfer_connection(scratch, &positions, &offset);
 	}
-	if (!connection->announced) {
-		process_sighted(transfer->direction);
-		connection_announce(scratch, connection, positions.own, positions.other);
-	}
-	transfer_tell(scratch, &key, connection, positions, offset);
+	if (conn_id && (offset || !small_tell(scratch, conn_id, positions)))
+		transfer_tell(scratch, conn_id, positions, offset);
 	return 0;
 }

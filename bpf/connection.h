@@ -177,6 +177,7 @@ static __noinline struct connection_value *connection_new(struct transfer *trans
 	connection.inode = transfer->inode;
 	connection.family_unix = is_unix;
 	connection.state = CONNECTION_OBSERVED;
+	connection.recent_slot = recent_slot(key.sock);
 	if (!is_unix &&
 	    !ports_pass(kernel_read(sock, __sk_common.skc_num), bpf_ntohs(kernel_read(sock, __sk_common.skc_dport))))
 		connection.state = CONNECTION_IGNORED;
@@ -211,9 +212,12 @@ static __always_inline void end_tell(struct connection_value *connection, struct
 static __always_inline void connection_close(struct connection_key *key, struct connection_value *connection,
 					     struct end_event *end)
 {
+	__u32 slot = connection->recent_slot;
+
 	end_tell(connection, end, END_KIND_CLOSED);
 	requests_forget(key);
 	bpf_map_delete_elem(&connections, key);
+	recent_end(slot);
 }
 
 /* A unix socket is gone; its positions are the map's own. */

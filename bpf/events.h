@@ -188,7 +188,7 @@ struct tls_session_value {
 };
 _Static_assert(sizeof(struct tls_session_value) == 40, "tls_session_value");
 
-/* Kernel-side counters, one per-CPU array. Losses first: their texts are in load/counters.c. */
+/* Kernel-side counters. Losses first: their texts are in load/figures.c. */
 enum counter {
 	LOST_RING_FULL,         /* no room in the ring: a segment, open or end did not get out */
 	LOST_CONNECTIONS_FULL,  /* no room in the connection map: the connection is not observed */
@@ -209,6 +209,12 @@ enum counter {
 	COUNT_SCARCE_CALLS,    /* captured in part, because the ring was filling up */
 	COUNTER_COUNT,
 };
+
+/* Of one processor: two cache lines that no other one writes. */
+struct counts {
+	__u64 value[16];
+};
+_Static_assert(COUNTER_COUNT <= 16, "counts");
 
 /* A connection, keyed by the address of its struct sock. Written by the kernel side, but `mute`, `skip_*`: user space.
  */
@@ -232,8 +238,9 @@ struct connection_value {
 	__u8 announced; /* the open event got out */
 	__u8 family_unix;
 	__u8 end_reason;
-	__u8 closed; /* TCP_CLOSE was reached */
-	__u8 reserved[7];
+	__u8 closed;      /* TCP_CLOSE was reached */
+	__u8 recent_slot; /* see recent.h: the verifier lets nobody reckon with the address of a socket */
+	__u8 reserved[6];
 };
 _Static_assert(sizeof(struct connection_value) == 64, "connection_value");
 

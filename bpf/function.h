@@ -106,19 +106,22 @@ static __always_inline void not_blocked(void)
 static __always_inline void on_message_done(struct sock *sock, struct msghdr *message, __u32 direction, int flags,
 					    long result)
 {
-	struct scratch *scratch = scratch_of(direction);
+	struct scratch *scratch = scratch_get();
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
 
 	not_blocked();
 	if (!scratch || result < 0 || (!result && direction == FLOW_SEND))
 		return;
 	if (flags & (MESSAGE_PEEK | MESSAGE_OOB | MESSAGE_ERRQUEUE))
 		return;
-	if (!process_selected(bpf_get_current_pid_tgid() >> 32))
+	if (!process_selected_recently(&scratch->recent, pid_tgid >> 32))
 		return;
-	scratch->transfer = (struct transfer){ .sock = sock, .direction = direction, .length = result };
+	scratch->transfer = (struct transfer){
+		.sock = sock, .pid_tgid = pid_tgid, .direction = direction, .length = result
+	};
 	if (result && message && !(flags & MESSAGE_TRUNC && direction == FLOW_RECEIVE))
 		locate_message(&scratch->transfer, message);
-	transfer_run(direction);
+	transfer_run();
 }
 
 static __always_inline void on_pages_done(struct sock *sock, __u32 direction, long result)

@@ -40,6 +40,8 @@ static __always_inline void head_scan_byte(volatile struct head_scan *scan, cons
 			scan->in_length = 1;
 			scan->has_length = 1;
 			scan->length = 0;
+			scan->length_at = 0;
+			scan->lengths++;
 		} else if (newer == WORD8('n', 'c', 'o', 'd', 'i', 'n', 'g', ':') &&
 			   older == WORD8('a', 'n', 's', 'f', 'e', 'r', '-', 'e')) {
 			scan->encoded = 1;
@@ -50,6 +52,8 @@ static __always_inline void head_scan_byte(volatile struct head_scan *scan, cons
 			scan->head_end = index + 1;
 	} else if (scan->in_length && byte >= '0' && byte <= '9') {
 		scan->length = scan->length * 10 + (byte - '0');
+		if (!scan->length_at)
+			scan->length_at = index;
 	}
 }
 
@@ -61,9 +65,9 @@ static __always_inline bool looks_like_message(const __u8 *bytes)
 /* RFC 9112 section 7.1: chunk-size CRLF, with no extension. Where the chunk's data ends, in the call; 0 when this is no
  * size line. The size is built in the map: the verifier would follow every value that it can take. Not static: it is
  * looked at once. */
-__noinline int hint_chunk_end(__u32 direction)
+__noinline int hint_chunk_end(void)
 {
-	struct scratch *scratch = scratch_of(direction);
+	struct scratch *scratch = scratch_get();
 	volatile struct head_scan *scan;
 	const __u8 *line;
 
@@ -93,10 +97,28 @@ __noinline int hint_chunk_end(__u32 direction)
 	return (scratch->payload[0] == '\r' ? 2 : 0) + scan->digits + 2 + scan->length;
 }
 
-/* Where the body ends, in the call, of the message that the call begins with; 0 when that is not sure. */
-__noinline int hint_message_end(__u32 direction)
+/* Reads the payload up to the end of a head, whatever of it is of this call. Not static: it is looked at once. */
+__noinline int head_scan(void)
 {
-	struct scratch *scratch = scratch_of(direction);
+	struct scratch *scratch = scratch_get();
+	volatile struct head_scan *scan;
+
+	if (!scratch)
+		return -1;
+	scan = &scratch->scan;
+	__builtin_memset(&scratch->scan, 0, sizeof(scratch->scan));
+	for (__u32 i = 3; i < HINT_HEAD_BYTES; i++) {
+		head_scan_byte(scan, scratch->payload, i);
+		if (scan->head_end)
+			break;
+	}
+	return 0;
+}
+
+/* Where the body ends, in the call, of the message that the call begins with; 0 when that is not sure. */
+__noinline int hint_message_end(void)
+{
+	struct scratch *scratch = scratch_get();
 	volatile struct head_scan *scan;
 	__u64 length;
 	__u32 end;
@@ -105,12 +127,8 @@ __noinline int hint_message_end(__u32 direction)
 	    scratch->payload[0] > 'Z')
 		return 0;
 	scan = &scratch->scan;
-	__builtin_memset(&scratch->scan, 0, sizeof(scratch->scan));
-	for (__u32 i = 3; i < HINT_HEAD_BYTES; i++) {
-		head_scan_byte(scan, scratch->payload, i);
-		if (scan->head_end)
-			break;
-	}
+	if (head_scan())
+		return 0;
 	end = scan->head_end & (HINT_HEAD_BYTES - 1);
 	length = scan->length;
 	if (!end || !scan->has_length || scan->encoded || length > HINT_LENGTH_MAX)

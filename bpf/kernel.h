@@ -46,6 +46,21 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 		_value;                                                                                      \
 	})
 
+/* The pointer at a kernel address. */
+static __always_inline void *kernel_read_pointer(const void *address)
+{
+	/* A structure that begins with a pointer lends its type. */
+	return kernel_read((struct list_head *)address, next);
+}
+
+/* As bpf_get_current_pid_tgid, without the call where that is the dearer way. */
+static __always_inline __u64 pid_tgid_of(struct task_struct *task)
+{
+	if (have_rdonly_cast)
+		return (__u64)kernel_read(task, tgid) << 32 | (__u32)kernel_read(task, pid);
+	return bpf_get_current_pid_tgid();
+}
+
 /* Up to 6.0 a cgroup names its ancestors by id: ancestor_ids[level]. 6.1 (7f203bc89eb6) keeps pointers:
  * ancestors[level]. COMPAT(kernel 6.0) */
 struct cgroup___until_6_0 {

@@ -19,6 +19,7 @@ const volatile bool capture_unix = true;
 const volatile __u32 call_bytes_max = 131072; /* captured of one call at most */
 const volatile __u32 ring_wakeup_bytes = 0;   /* wake user space when so much is waiting */
 const volatile __u32 ring_scarce_bytes = 0;   /* capture little when so much is waiting */
+const volatile __u32 ring_look_bytes = 0;     /* a processor looks at the ring's filling after adding so much */
 const volatile __u8 call_kinds[CALL_NUMBERS] = {};
 
 /* Set when the last hook is attached: before, a request could be seen whose response is not. */
@@ -64,12 +65,17 @@ struct {
 	__type(value, __u8);
 } ports SEC(".maps");
 
+/* One element for each processor, set by load. User space reads it as memory: a lookup by system call would keep perf's
+ * programs from running on its processor meanwhile (kernel/bpf/syscall.c, bpf_disable_instrumentation). */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, COUNTER_COUNT);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct counts);
 } counters SEC(".maps");
+
+#define smaller(a, b) ((a) < (b) ? (a) : (b))
 
 #define CHUNK_BYTES 4096 /* payload of one event at most */
 
@@ -81,6 +87,7 @@ struct transfer {
 	__u64 base;        /* current buffer */
 	__u32 base_left;   /* bytes of it */
 	__u32 vector_left; /* iovecs not yet looked at */
+	__u64 pid_tgid;    /* who moved them */
 	__u32 length;      /* bytes that crossed; 0 is an end of stream that the process has read */
 	__u32 after;       /* bytes that the same call moved after these */
 	__u8 direction;
@@ -107,15 +114,48 @@ struct head_scan {
 	__u32 head_end; /* bytes of the head, 0 while its end was not seen */
 	__u8 in_length; /* reading its digits */
 	__u8 has_length;
-	__u8 encoded; /* Transfer-Encoding is there */
-	__u8 digits;  /* of a chunk's size */
+	__u8 encoded;    /* Transfer-Encoding is there */
+	__u8 digits;     /* of a chunk's size */
+	__u8 lengths;    /* how often Content-Length is there */
+	__u16 length_at; /* its first digit */
+};
+
+/* What the last response's head looked like: see shape.h. */
+struct head_shape {
+	__u64 status[2]; /* its first 16 bytes */
+	__u64 name[2];   /* the 16 before the digits of Content-Length */
+	__u16 length;    /* of the head; 0: not known */
+	__u16 length_at; /* of those digits */
+	__u16 wait;      /* responses to let pass before looking again */
+	__u16 reserved;
+};
+
+/* What the hash maps answered last, on this processor: see recent.h. */
+#define RECENT_SLOTS 256
+
+struct recent_connection {
+	__u64 sock;
+	__u64 conn_id;
+	__u64 generation;
+	struct head_shape shape;
+};
+
+struct recent {
+	__u64 verdict_generation;
+	__u32 tgid;
+	__u32 selected;
+	__u64 waiting; /* bytes in the ring when it was looked at */
+	__u64 added;   /* by this processor since */
+	struct recent_connection connections[RECENT_SLOTS];
 };
 
 /* The state of telling one call, and the event that is being built. It is in a map and not on the stack because the
- * verifier follows what is on the stack through every turn of a loop. One per direction and CPU: a program cannot
- * preempt itself (the kernel refuses, and counts it as missed), and programs of different directions do not share one.
+ * verifier follows what is on the stack through every turn of a loop. One per processor: the programs that use it run
+ * with preemption off, or on kernels that do not preempt them (load/ sees to that), and never in an interrupt. What
+ * belongs to one direction is not kept apart, so that the second call of an exchange finds it in the cache.
  */
 struct scratch {
+	struct recent recent;
 	struct transfer transfer;
 	struct capture capture;
 	struct head_scan scan;
@@ -126,7 +166,7 @@ struct scratch {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
@@ -153,17 +193,26 @@ struct {
 /* How many entries `blocked_calls` may have: 0 soon after the start, and then it is not looked at. */
 __u32 blocked_count = 0;
 
-static __always_inline struct scratch *scratch_of(__u32 direction)
+static __always_inline struct scratch *scratch_get(void)
 {
-	return bpf_map_lookup_elem(&scratches, &direction);
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&scratches, &only);
 }
 
-static __always_inline void count_add(__u32 counter, __u64 amount)
+static __always_inline struct counts *counts_get(void)
 {
-	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+	__u32 processor = bpf_get_smp_processor_id();
 
-	if (value)
-		*value += amount;
+	return bpf_map_lookup_elem(&counters, &processor);
+}
+
+static __always_inline void count_add(enum counter counter, __u64 amount)
+{
+	struct counts *counts = counts_get();
+
+	if (counts)
+		counts->value[counter] += amount;
 }
 
 /* Wakes user space only when it would otherwise fall behind: it comes by itself every few milliseconds. */

@@ -12,10 +12,10 @@ struct exec_scratch {
 	__u8 text[2 * EXEC_ARGUMENTS_BYTES + EXEC_ENVIRONMENT_BYTES];
 };
 
-/* One per program that may be preempted by another one on its CPU. */
+/* Whose call, or exec, is told: the first may be inside of the second no more than the other way around, but exec's
+ * program may be preempted on some kernels. */
 enum exec_slot {
-	EXEC_SLOT_RECEIVE = FLOW_RECEIVE,
-	EXEC_SLOT_SEND = FLOW_SEND,
+	EXEC_SLOT_CALL,
 	EXEC_SLOT_EXEC,
 	EXEC_SLOTS,
 };
@@ -67,12 +67,14 @@ static __always_inline void verdict_put(__u32 tgid, __u8 verdict)
 {
 	if (bpf_map_update_elem(&processes, &tgid, &verdict, BPF_ANY))
 		count_add(LOST_PROCESSES_FULL, 1);
+	verdicts_changed();
 }
 
 /* The current process moves its first bytes: who is it? Processes that were executed or forked since the agent came
  * have been told. Not static: the verifier looks at it once. */
-__noinline int process_sighted(__u32 slot)
+__noinline int process_sighted(void)
 {
+	__u32 slot = EXEC_SLOT_CALL;
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	__u8 *known = bpf_map_lookup_elem(&processes, &tgid);
 	struct exec_scratch *scratch;
@@ -149,8 +151,10 @@ static __always_inline void on_exit(struct task_struct *task)
 	event.tgid = BPF_CORE_READ(task, tgid);
 	verdict = bpf_map_lookup_elem(&processes, &event.tgid);
 	passes = !verdict_required || (verdict && verdict_passes(*verdict));
-	if (verdict)
+	if (verdict) {
 		bpf_map_delete_elem(&processes, &event.tgid);
+		verdicts_changed();
+	}
 	if (!passes || event.tgid == agent_tgid)
 		return;
 	event.header.type = EVENT_EXIT;
@@ -165,6 +169,8 @@ static __always_inline void on_cgroup_attach(struct task_struct *task)
 	__u32 tgid = BPF_CORE_READ(task, tgid);
 	__u8 *verdict = bpf_map_lookup_elem(&processes, &tgid);
 
-	if (verdict)
-		*verdict &= ~(VERDICT_CGROUP | VERDICT_CGROUP_KNOWN);
+	if (!verdict)
+		return;
+	*verdict &= ~(VERDICT_CGROUP | VERDICT_CGROUP_KNOWN);
+	verdicts_changed();
 }

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "cgroup.h"
-#include "maps.h"
+#include "recent.h"
 
 static __noinline __u8 verdict_compute(__u8 verdict)
 {
@@ -29,6 +29,7 @@ static __noinline __u8 verdict_learn(__u32 tgid, __u8 known)
 
 	if (bpf_map_update_elem(&processes, &tgid, &verdict, BPF_ANY))
 		count_add(LOST_PROCESSES_FULL, 1);
+	verdicts_changed();
 	return verdict;
 }
 
@@ -52,6 +53,21 @@ static __always_inline bool process_selected(__u32 tgid)
 	if (verdict && (*verdict & VERDICT_CGROUP_KNOWN))
 		return verdict_passes(*verdict);
 	return verdict_passes(verdict_learn(tgid, verdict ? *verdict : 0));
+}
+
+/* The same, for the path that every call takes. */
+static __always_inline bool process_selected_recently(struct recent *recent, __u32 tgid)
+{
+	__u64 generation = verdict_generation;
+
+	if (!verdict_required)
+		return tgid != agent_tgid;
+	if (recent->tgid != tgid || recent->verdict_generation != generation) {
+		recent->selected = process_selected(tgid);
+		recent->verdict_generation = generation;
+		recent->tgid = tgid;
+	}
+	return recent->selected;
 }
 
 /* Are a connection's ports (host order) observed? */

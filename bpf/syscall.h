@@ -67,9 +67,9 @@ static __always_inline int message_vector(struct transfer *transfer, __u64 messa
 
 /* One message of recvmmsg or sendmmsg: adds its length to what is still to be told, or tells it. Negative when it
  * cannot be read. Not static: the verifier looks at it once, not for each message. */
-__noinline int message_run(__u32 direction, __u64 address, __u32 tell)
+__noinline int message_run(__u64 address, __u32 tell)
 {
-	struct scratch *scratch = scratch_of(direction);
+	struct scratch *scratch = scratch_get();
 	struct transfer *transfer;
 	struct mmsghdr message;
 
@@ -87,7 +87,7 @@ __noinline int message_run(__u32 direction, __u64 address, __u32 tell)
 	transfer->length = message.msg_len;
 	transfer->after -= message.msg_len;
 	if (transfer->length)
-		transfer_run(direction);
+		transfer_run();
 	return 0;
 }
 
@@ -96,13 +96,13 @@ __noinline int message_run(__u32 direction, __u64 address, __u32 tell)
 static __always_inline void on_messages(struct transfer *transfer, __u64 messages, __u32 count)
 {
 	for (__u32 i = 0; i < MMSG_SUM_MAX && i < count; i++) {
-		if (message_run(transfer->direction, messages + i * sizeof(struct mmsghdr), 0)) {
+		if (message_run(messages + i * sizeof(struct mmsghdr), 0)) {
 			count_add(LOST_READ_USER, 1);
 			return;
 		}
 	}
 	for (__u32 i = 0; i < MMSG_MAX && i < count; i++)
-		if (message_run(transfer->direction, messages + i * sizeof(struct mmsghdr), 1))
+		if (message_run(messages + i * sizeof(struct mmsghdr), 1))
 			return;
 	if (!transfer->after)
 		return;
@@ -111,7 +111,7 @@ static __always_inline void on_messages(struct transfer *transfer, __u64 message
 	transfer->after = 0;
 	transfer->vector = 0;
 	transfer->base = 0;
-	transfer_run(transfer->direction);
+	transfer_run();
 }
 
 /* Where the bytes of this call lie in the process's memory. Nowhere: they are told by length. */
@@ -152,42 +152,55 @@ static __always_inline __u64 receive_flags(__u8 kind, const struct call_argument
 	return kind == CALL_RECVMSG ? arguments->third : 0;
 }
 
-static __always_inline void on_call_of(struct task_struct *task, __u8 kind, const struct call_arguments *arguments,
-				       long result)
+/* Who makes which call; it has passed the checks of on_call_exit. */
+struct call {
+	struct task_struct *task;
+	__u64 pid_tgid;
+	long result;
+	struct call_arguments arguments;
+};
+
+static __always_inline void on_call_of(struct scratch *scratch, __u8 kind, __u32 direction, const struct call *call)
 {
-	__u32 direction = call_receives(kind) ? FLOW_RECEIVE : FLOW_SEND;
-	struct scratch *scratch = scratch_of(direction);
 	struct sock *sock;
 	__u64 inode = 0;
 
-	if (!scratch || receive_flags(kind, arguments) & (MESSAGE_PEEK | MESSAGE_OOB | MESSAGE_ERRQUEUE))
+	if (receive_flags(kind, &call->arguments) & (MESSAGE_PEEK | MESSAGE_OOB | MESSAGE_ERRQUEUE))
 		return;
-	sock = sock_of_descriptor(task, arguments->first, &inode);
+	sock = sock_of_descriptor(call->task, call->arguments.first, &inode);
 	if (!sock)
 		return;
-	scratch->transfer = (struct transfer){ .sock = sock, .inode = inode, .direction = direction, .length = result };
+	scratch->transfer = (struct transfer){ .sock = sock,
+					       .inode = inode,
+					       .pid_tgid = call->pid_tgid,
+					       .direction = direction,
+					       .length = call->result };
 	if (kind == CALL_RECVMMSG || kind == CALL_SENDMMSG) {
-		on_messages(&scratch->transfer, arguments->second, result);
+		on_messages(&scratch->transfer, call->arguments.second, call->result);
 		return;
 	}
-	locate_bytes(&scratch->transfer, kind, arguments);
-	transfer_run(direction);
+	locate_bytes(&scratch->transfer, kind, &call->arguments);
+	transfer_run();
 }
 
 /* Either end of a splice may be a socket. */
-static __always_inline void on_splice(struct task_struct *task, const struct call_arguments *arguments, long result)
+static __always_inline void on_splice(const struct call *call)
 {
 	__u64 inode = 0;
-	struct sock *sock = sock_of_descriptor(task, arguments->first, &inode);
+	struct sock *sock = sock_of_descriptor(call->task, call->arguments.first, &inode);
 	__u32 direction = sock ? FLOW_RECEIVE : FLOW_SEND;
-	struct scratch *scratch = scratch_of(direction);
+	struct scratch *scratch = scratch_get();
 
 	if (!sock)
-		sock = sock_of_descriptor(task, arguments->third, &inode);
+		sock = sock_of_descriptor(call->task, call->arguments.third, &inode);
 	if (!sock || !scratch)
 		return;
-	scratch->transfer = (struct transfer){ .sock = sock, .inode = inode, .direction = direction, .length = result };
-	transfer_run(direction);
+	scratch->transfer = (struct transfer){ .sock = sock,
+					       .inode = inode,
+					       .pid_tgid = call->pid_tgid,
+					       .direction = direction,
+					       .length = call->result };
+	transfer_run();
 }
 
 static __always_inline void on_connecting(struct task_struct *task, __u8 kind, const struct call_arguments *arguments)
@@ -206,36 +219,43 @@ static __always_inline void on_connecting(struct task_struct *task, __u8 kind, c
 static __always_inline void on_call_exit(struct pt_regs *regs, long result)
 {
 	__u64 number = call_number(regs);
-	struct call_arguments arguments;
-	struct task_struct *task;
+	struct scratch *scratch;
+	struct call call;
+	__u32 direction;
 	__u8 kind;
 
-	if (number >= CALL_NUMBERS || result < 0)
+	if (result < 0 || number >= CALL_NUMBERS)
 		return;
 	kind = call_kinds[number];
-	if (kind == CALL_NONE || !process_selected(bpf_get_current_pid_tgid() >> 32))
+	if (kind == CALL_NONE)
+		return;
+	direction = call_receives(kind) ? FLOW_RECEIVE : FLOW_SEND;
+	scratch = scratch_get();
+	call.task = (struct task_struct *)bpf_get_current_task();
+	call.pid_tgid = pid_tgid_of(call.task);
+	if (!scratch || !process_selected_recently(&scratch->recent, call.pid_tgid >> 32))
 		return;
 	if (!result && !call_receives(kind) && !call_connects(kind))
 		return;
 	if (!result && kind == CALL_RECVMMSG)
 		return;
-	task = (struct task_struct *)bpf_get_current_task();
-	if (call_is_compat(task)) {
+	if (call_is_compat(call.task)) {
 		count_add(LOST_COMPAT_SYSCALL, 1);
 		return;
 	}
-	arguments = call_arguments_of(regs);
+	call.arguments = call_arguments_of(regs);
+	call.result = result;
 	if (result > 0x7fffffffL)
 		return;
 	/* Nothing was asked for: not an end of stream. */
-	if (!result && (kind == CALL_READ || kind == CALL_RECVFROM) && !arguments.third)
+	if (!result && (kind == CALL_READ || kind == CALL_RECVFROM) && !call.arguments.third)
 		return;
 	if (call_connects(kind))
-		on_connecting(task, kind, &arguments);
+		on_connecting(call.task, kind, &call.arguments);
 	else if (kind == CALL_SPLICE)
-		on_splice(task, &arguments, result);
+		on_splice(&call);
 	else
-		on_call_of(task, kind, &arguments, result);
+		on_call_of(scratch, kind, direction, &call);
 }
 
 /* The bridge of the function backends: a call that was asleep when they were attached returns, once. */

@@ -16,6 +16,8 @@
 /* The ring wakes the agent when it is a quarter full, and is scarce, so that bulk is cut short, when half full. */
 #define WAKEUP_FRACTION 4
 #define SCARCE_FRACTION 2
+/* A processor looks at how full it is after adding so much. */
+#define LOOK_FRACTION 512
 
 void capture_error_set(struct capture_error *error, const char *format, ...)
 {
@@ -62,6 +64,7 @@ static int configure(struct capture *capture, const struct config *config, struc
 	bpf->rodata->capture_unix = config->capture_unix;
 	bpf->rodata->call_bytes_max = (uint32_t)config->capture_max_call_bytes;
 	bpf->rodata->ring_wakeup_bytes = (uint32_t)(config->capture_ring_bytes / WAKEUP_FRACTION);
+	bpf->rodata->ring_look_bytes = (uint32_t)(config->capture_ring_bytes / LOOK_FRACTION);
 	bpf->rodata->ring_scarce_bytes = (uint32_t)(config->capture_ring_bytes / SCARCE_FRACTION);
 	bpf->rodata->have_rdonly_cast = kernel_has_function(btf, "bpf_rdonly_cast");
 	bpf->rodata->receive_has_nonblock = kernel_function_arity(btf, "tcp_recvmsg") == 6;
@@ -77,6 +80,8 @@ static int configure(struct capture *capture, const struct config *config, struc
 							 (uint32_t)config->capture_max_connections);
 		if (!error)
 			error = bpf_map__set_max_entries(bpf->maps.requests, (uint32_t)config->capture_max_connections);
+		if (!error)
+			error = bpf_map__set_max_entries(bpf->maps.counters, (uint32_t)libbpf_num_possible_cpus());
 		if (error)
 			capture_error_set(ret_error, "cannot size the kernel's maps: %s", strerror(-error));
 	}
@@ -101,6 +106,11 @@ static int load_and_attach(struct capture *capture, const struct config *config,
 	error = select_fill_maps(capture->bpf, config, ret_error);
 	if (error)
 		return error;
+	error = counters_open(capture);
+	if (error) {
+		capture_error_set(ret_error, "cannot map the counters: %s", strerror(-error));
+		return error;
+	}
 	ring_fd = bpf_map__fd(capture->bpf->maps.events);
 	error = ring_open(&capture->ring, ring_fd, config->capture_ring_bytes);
 	capture->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -196,6 +206,7 @@ void capture_free(struct capture *capture)
 		bpf_link__destroy(capture->links[i]);
 	bpf_link__destroy(capture->blocked_link);
 	ring_close(&capture->ring);
+	counters_close(capture);
 	if (capture->epoll_fd >= 0)
 		close(capture->epoll_fd);
 	if (capture->stats_fd >= 0)
@@ -246,4 +257,5 @@ void capture_decide(struct capture *capture, uint32_t tgid, bool executable_sele
 		verdict |= VERDICT_EXE;
 	/* A full map is counted by the kernel side, at the process's next call. */
 	(void)bpf_map_update_elem(map, &tgid, &verdict, BPF_ANY);
+	__atomic_fetch_add(&capture->bpf->bss->verdict_generation, 1, __ATOMIC_RELEASE);
 }

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "load/internal.h"
 
@@ -38,6 +39,41 @@ int figures_read_counter(int map_fd, uint32_t index, uint64_t *ret_sum)
 	return 0;
 }
 
+int counters_open(struct capture *capture)
+{
+	int cpus = libbpf_num_possible_cpus();
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t size;
+	void *counts;
+
+	if (cpus <= 0)
+		return cpus ? cpus : -ENOTSUP;
+	size = ((size_t)cpus * sizeof(struct counts) + page - 1) & ~(page - 1);
+	counts = mmap(NULL, size, PROT_READ, MAP_SHARED, bpf_map__fd(capture->bpf->maps.counters), 0);
+	if (counts == MAP_FAILED)
+		return -errno;
+	capture->counts = counts;
+	capture->counts_size = size;
+	capture->cpus = (size_t)cpus;
+	return 0;
+}
+
+void counters_close(struct capture *capture)
+{
+	if (capture->counts)
+		munmap((void *)(uintptr_t)capture->counts, capture->counts_size);
+	capture->counts = NULL;
+}
+
+static uint64_t counter_sum(const struct capture *capture, enum counter counter)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < capture->cpus; i++)
+		sum += __atomic_load_n(&capture->counts[i].value[counter], __ATOMIC_RELAXED);
+	return sum;
+}
+
 static void add_missed(void *ctx, const struct capture_program *program)
 {
 	*(uint64_t *)ctx += program->missed;
@@ -46,25 +82,19 @@ static void add_missed(void *ctx, const struct capture_program *program)
 int capture_read_figures(struct capture *capture, struct capture_figures *ret_figures)
 {
 	struct capture_figures figures = { .malformed_events = capture->malformed_events };
-	uint64_t sums[COUNTER_COUNT];
 	uint64_t missed = 0;
 
-	for (uint32_t i = 0; i < COUNTER_COUNT; i++) {
-		int error = figures_read_counter(bpf_map__fd(capture->bpf->maps.counters), i, &sums[i]);
-
-		if (error)
-			return error;
-	}
-	for (uint32_t i = 0; i < LOST_COUNT; i++)
-		figures.lost[figures.lost_count++] = (struct capture_counter){ lost_texts[i], sums[i] };
+	for (enum counter i = 0; i < LOST_COUNT; i++)
+		figures.lost[figures.lost_count++] =
+			(struct capture_counter){ lost_texts[i], counter_sum(capture, i) };
 	capture_each_program(capture, add_missed, &missed);
 	figures.lost[figures.lost_count++] = (struct capture_counter){ "program_missed", missed };
-	figures.segments = sums[COUNT_SEGMENTS];
-	figures.captured_bytes = sums[COUNT_CAPTURED_BYTES];
-	figures.observed_bytes = sums[COUNT_BYTES];
-	figures.silent_segments = sums[COUNT_SILENT_SEGMENTS];
-	figures.truncated_calls = sums[COUNT_TRUNCATED_CALLS];
-	figures.scarce_calls = sums[COUNT_SCARCE_CALLS];
+	figures.segments = counter_sum(capture, COUNT_SEGMENTS);
+	figures.captured_bytes = counter_sum(capture, COUNT_CAPTURED_BYTES);
+	figures.observed_bytes = counter_sum(capture, COUNT_BYTES);
+	figures.silent_segments = counter_sum(capture, COUNT_SILENT_SEGMENTS);
+	figures.truncated_calls = counter_sum(capture, COUNT_TRUNCATED_CALLS);
+	figures.scarce_calls = counter_sum(capture, COUNT_SCARCE_CALLS);
 	*ret_figures = figures;
 	return 0;
 }

@@ -44,6 +44,8 @@ struct capture {
 	struct hash_node *sweep_next;
 	uint64_t sweep_ns;
 	uint64_t malformed_events;
+	const struct counts *counts; /* of each possible processor; figures.c */
+	size_t counts_size, cpus;
 };
 
 /* --- backend.c: which programs a backend has */
@@ -83,6 +85,10 @@ MUST_CHECK int select_fill_maps(struct capture_bpf *bpf, const struct config *co
 /* --- blocked.c: calls that sleep while the function hooks are attached */
 void blocked_remember(struct capture *capture);
 void blocked_let_go(struct capture *capture, uint64_t now_ns);
+
+/* --- figures.c: the kernel side's counters, mapped */
+MUST_CHECK int counters_open(struct capture *capture);
+void counters_close(struct capture *capture);
 
 /* --- sockets.c */
 void sockets_opened(struct capture *capture, const struct open_event *event);

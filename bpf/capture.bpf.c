@@ -7,6 +7,7 @@
 
 #include <bpf/bpf_endian.h>
 
+#include "ask.h"
 #include "function.h"
 #include "kernel.h"
 #include "lifecycle.h"
@@ -41,7 +42,10 @@ int BPF_PROG(process_exec, struct task_struct *task, pid_t old_pid, struct linux
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	on_fork(parent, child);
+	__u32 tgid = child->tgid;
+
+	if (tgid == (__u32)child->pid) /* else a thread */
+		on_fork(parent->tgid, tgid);
 	return 0;
 }
 
@@ -55,11 +59,14 @@ int BPF_PROG(process_exit, struct task_struct *task)
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(cgroup_attach, struct cgroup *cgroup, const char *path, struct task_struct *task, bool threadgroup)
 {
-	on_cgroup_attach(task);
+	on_cgroup_attach(task->tgid);
 	return 0;
 }
 
-/* The same on perf's events, for kernels that may preempt a program on a tracepoint: see call_exit_perf. */
+/* The same on perf's events, for kernels that preempt a program on a tracepoint: see call_exit_perf. Perf's programs
+ * keep each other out, on one processor: what an interrupt would tell is missed while one of them runs. So TCP's own
+ * programs are attached both ways: the one is missed where a task is preempted inside of it, the other in interrupts,
+ * and the first to run tells. */
 
 SEC("tp/sock/inet_sock_set_state")
 int tcp_state_perf(struct trace_event_raw_inet_sock_set_state *ctx)
@@ -80,6 +87,26 @@ int process_exec_perf(struct trace_event_raw_sched_process_exec *ctx)
 {
 	/* __data_loc: the name's offset in the event is in the lower half. */
 	on_exec((const char *)ctx + (ctx->__data_loc_filename & 0xffff));
+	return 0;
+}
+
+SEC("tp/sched/sched_process_fork")
+int process_fork_perf(struct trace_event_raw_sched_process_fork *ctx)
+{
+	__u32 child = ctx->child_pid;
+
+	if (tgid_of_thread(child) == child)
+		on_fork(bpf_get_current_pid_tgid() >> 32, child);
+	return 0;
+}
+
+SEC("tp/cgroup/cgroup_attach_task")
+int cgroup_attach_perf(struct trace_event_raw_cgroup_migrate *ctx)
+{
+	__u32 tgid = tgid_of_thread(ctx->pid);
+
+	if (tgid)
+		on_cgroup_attach(tgid);
 	return 0;
 }
 
@@ -124,16 +151,26 @@ int blocked_exit_perf(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
-/* Run by user space, not attached: is the unix socket at `sock` still the one with `inode`? 1 or 0. */
-SEC("raw_tp")
-int socket_alive(struct bpf_raw_tracepoint_args *ctx)
-{
-	struct sock *sock = (struct sock *)ctx->args[0];
-	struct socket *owner = BPF_CORE_READ(sock, sk_socket);
+/* Run by user space, not attached. */
 
-	if (!owner)
-		return 0;
-	return BPF_CORE_READ(owner, file, f_inode, i_ino) == ctx->args[1];
+SEC("raw_tp")
+int ask_socket(struct bpf_raw_tracepoint_args *ctx)
+{
+	return on_socket_asked((struct sock *)ctx->args[0], ctx->args[1], ctx->args[2]);
+}
+
+SEC("raw_tp")
+int ask_request(struct bpf_raw_tracepoint_args *ctx)
+{
+	on_request_asked(ctx->args[0], ctx->args[1], ctx->args[2], ctx->args[3]);
+	return 0;
+}
+
+SEC("raw_tp")
+int ask_verdict(struct bpf_raw_tracepoint_args *ctx)
+{
+	on_verdict_asked(ctx->args[0], ctx->args[1]);
+	return 0;
 }
 
 /* Backend fentry. */

@@ -216,8 +216,7 @@ struct counts {
 };
 _Static_assert(COUNTER_COUNT <= 16, "counts");
 
-/* A connection, keyed by the address of its struct sock. Written by the kernel side, but `mute`, `skip_*`: user space.
- */
+/* A connection, keyed by the address of its struct sock. Written by the kernel side alone: see ask.h. */
 struct connection_key {
 	__u64 sock;
 };
@@ -240,7 +239,8 @@ struct connection_value {
 	__u8 end_reason;
 	__u8 closed;      /* TCP_CLOSE was reached */
 	__u8 recent_slot; /* see recent.h: the verifier lets nobody reckon with the address of a socket */
-	__u8 reserved[6];
+	__u16 states;     /* of TCP, that were reached: bits */
+	__u8 reserved[4];
 };
 _Static_assert(sizeof(struct connection_value) == 64, "connection_value");
 
@@ -253,6 +253,20 @@ struct request_value {
 	__u8 reserved[5];
 };
 _Static_assert(sizeof(struct request_value) == 24, "request_value");
+
+/* What a request is for. */
+enum request_kind {
+	REQUEST_SKIP_RECEIVE = FLOW_RECEIVE,
+	REQUEST_SKIP_SEND = FLOW_SEND,
+	REQUEST_MUTE,
+};
+
+/* What is said of a unix socket that user space asks for. */
+enum socket_answer {
+	SOCKET_ALIVE,
+	SOCKET_ENDED,   /* its end is in the ring */
+	SOCKET_UNKNOWN, /* it is gone, and its end has been told already, or was lost */
+};
 
 /* Why a process is observed. It is, when every bit that the configuration demands is set. */
 enum verdict {

@@ -116,9 +116,8 @@ static __always_inline void on_message_done(struct sock *sock, struct msghdr *me
 		return;
 	if (!process_selected_recently(&scratch->recent, pid_tgid >> 32))
 		return;
-	scratch->transfer = (struct transfer){
-		.sock = sock, .pid_tgid = pid_tgid, .direction = direction, .length = result
-	};
+	scratch->transfer =
+		(struct transfer){ .sock = sock, .pid_tgid = pid_tgid, .direction = direction, .length = result };
 	if (result && message && !(flags & MESSAGE_TRUNC && direction == FLOW_RECEIVE))
 		locate_message(&scratch->transfer, message);
 	transfer_run();

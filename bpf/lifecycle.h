@@ -74,8 +74,10 @@ static __always_inline void on_tcp_state(struct sock *sock, int old_state, int n
 	struct connection_value *connection = bpf_map_lookup_elem(&connections, &key);
 	struct end_event end = {};
 
-	if (!connection)
+	/* Each state comes once in a connection's life, but two programs may tell it. */
+	if (!connection || connection->states & 1 << (new_state & 15))
 		return;
+	connection->states |= 1 << (new_state & 15);
 	tcp_end_positions(sock, old_state, &end);
 	switch (new_state) {
 	case TCP_FIN_WAIT1:

@@ -7,6 +7,10 @@
 
 #include "select.h"
 
+/* Since 6.2; called where perf's events stand in for BTF tracepoints. */
+extern struct task_struct *bpf_task_from_pid(__s32 pid) __ksym __weak;
+extern void bpf_task_release(struct task_struct *task) __ksym __weak;
+
 struct exec_scratch {
 	struct exec_event event;
 	__u8 text[2 * EXEC_ARGUMENTS_BYTES + EXEC_ENVIRONMENT_BYTES];
@@ -113,16 +117,25 @@ static __always_inline void on_exec(const char *filename)
 		exec_tell(scratch, EVENT_EXEC, filename);
 }
 
-static __always_inline void on_fork(struct task_struct *parent, struct task_struct *child)
+/* The process that a thread belongs to, for hooks that tell a number alone; 0 when it is gone. */
+static __always_inline __u32 tgid_of_thread(__u32 thread)
 {
-	struct process_event event = {};
-	__u32 child_tgid = BPF_CORE_READ(child, tgid);
+	struct task_struct *task = bpf_task_from_pid(thread);
+	__u32 tgid;
+
+	if (!task)
+		return 0;
+	tgid = task->tgid;
+	bpf_task_release(task);
+	return tgid;
+}
+
+static __always_inline void on_fork(__u32 parent_tgid, __u32 child_tgid)
+{
+	struct process_event event = { .parent_tgid = parent_tgid };
 	__u8 *verdict;
 	bool selected;
 
-	if (child_tgid != (__u32)BPF_CORE_READ(child, pid))
-		return; /* a thread */
-	event.parent_tgid = BPF_CORE_READ(parent, tgid);
 	selected = process_selected(event.parent_tgid);
 	verdict = bpf_map_lookup_elem(&processes, &event.parent_tgid);
 	/* The child's cgroup may be another one (CLONE_INTO_CGROUP): it is looked at when the child makes a call. A
@@ -164,9 +177,8 @@ static __always_inline void on_exit(struct task_struct *task)
 }
 
 /* A process has been moved: what was known of its cgroup is no longer true. */
-static __always_inline void on_cgroup_attach(struct task_struct *task)
+static __always_inline void on_cgroup_attach(__u32 tgid)
 {
-	__u32 tgid = BPF_CORE_READ(task, tgid);
 	__u8 *verdict = bpf_map_lookup_elem(&processes, &tgid);
 
 	if (!verdict)

@@ -49,8 +49,9 @@ __noinline int shape_learn(__u32 slot)
 		return 0;
 	end = scratch->scan.head_end;
 	at = scratch->scan.length_at;
-	if (end < SHAPE_HEAD_MIN || end > scratch->event.captured_length || scratch->scan.encoded || scratch->scan.lengths != 1 || at < 32 ||
-	    end + scratch->scan.length != scratch->event.full_length || !status_has_body(scratch))
+	if (end < SHAPE_HEAD_MIN || end > scratch->event.captured_length || scratch->scan.encoded ||
+	    scratch->scan.lengths != 1 || at < 32 || end + scratch->scan.length != scratch->event.full_length ||
+	    !status_has_body(scratch))
 		return 0;
 	shape->status[0] = eight_bytes(scratch, 0);
 	shape->status[1] = eight_bytes(scratch, 8);
@@ -78,8 +79,8 @@ static __always_inline __u32 shape_content_length(const struct scratch *scratch,
 	return 0;
 }
 
-/* The first `head` bytes of a call are in the payload: are they a head as remembered, with a body of `rest`? Not static,
- * as above. */
+/* The first `head` bytes of a call are in the payload: are they a head as remembered, with a body of `rest`? Not
+ * static, as above. */
 __noinline int shape_fits(__u32 slot, __u32 head, __u32 rest)
 {
 	const struct scratch *scratch = scratch_get();

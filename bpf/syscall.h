@@ -170,11 +170,9 @@ static __always_inline void on_call_of(struct scratch *scratch, __u8 kind, __u32
 	sock = sock_of_descriptor(call->task, call->arguments.first, &inode);
 	if (!sock)
 		return;
-	scratch->transfer = (struct transfer){ .sock = sock,
-					       .inode = inode,
-					       .pid_tgid = call->pid_tgid,
-					       .direction = direction,
-					       .length = call->result };
+	scratch->transfer = (struct transfer){
+		.sock = sock, .inode = inode, .pid_tgid = call->pid_tgid, .direction = direction, .length = call->result
+	};
 	if (kind == CALL_RECVMMSG || kind == CALL_SENDMMSG) {
 		on_messages(&scratch->transfer, call->arguments.second, call->result);
 		return;
@@ -195,11 +193,9 @@ static __always_inline void on_splice(const struct call *call)
 		sock = sock_of_descriptor(call->task, call->arguments.third, &inode);
 	if (!sock || !scratch)
 		return;
-	scratch->transfer = (struct transfer){ .sock = sock,
-					       .inode = inode,
-					       .pid_tgid = call->pid_tgid,
-					       .direction = direction,
-					       .length = call->result };
+	scratch->transfer = (struct transfer){
+		.sock = sock, .inode = inode, .pid_tgid = call->pid_tgid, .direction = direction, .length = call->result
+	};
 	transfer_run();
 }
 

@@ -35,7 +35,7 @@ for backend in $BACKENDS; do
         fi
         ;;
     *" 7."*)
-        echo "ok 1 - $backend # SKIP 7.2 skips BPF programs under preemption, see docs/KERNELS.md"
+        echo "ok 1 - $backend # SKIP 7.2 tells as missed what a second program told, see docs/KERNELS.md"
         continue
         ;;
     esac

@@ -23,10 +23,14 @@ static const struct bpf_program_rule rules[] = {
 	{ "process_exit", NULL, ALL, true, 0 },
 	{ "process_exit_perf", NULL, ALL, true, 0 },
 	{ "process_fork", NULL, ALL, true, 0 },
+	{ "process_fork_perf", NULL, ALL, true, 0 },
 	{ "cgroup_attach", NULL, ALL, false, 0 },
+	{ "cgroup_attach_perf", NULL, ALL, false, 0 },
 	{ "call_exit", NULL, TRACEPOINT, true, 0 },
 	{ "call_exit_perf", NULL, TRACEPOINT, true, 0 },
-	{ "socket_alive", NULL, TRACEPOINT, true, 0 },
+	{ "ask_socket", NULL, TRACEPOINT, true, 0 },
+	{ "ask_request", NULL, ALL, true, 0 },
+	{ "ask_verdict", NULL, ALL, true, 0 },
 	{ "blocked_exit", NULL, FENTRY | KPROBE, false, 0 },
 	{ "blocked_exit_perf", NULL, FENTRY | KPROBE, false, 0 },
 	{ "tcp_sendmsg_exit", "tcp_sendmsg", FENTRY, true, 0 },
@@ -82,16 +86,10 @@ static bool has_variant(const struct btf *btf, const char *symbol, uint8_t backe
 	return false;
 }
 
-/* May this kernel preempt BPF programs of fexit and of tracepoints? Seen on 7.2. What tells it from the older ones is
- * that tcp_recvmsg has lost its fifth parameter, which it has on 6.18 too: no harm, perf's events are exact on both.
- * COMPAT(kernel 6.12) */
-static bool tracing_is_preempted(const struct btf *btf)
-{
-	return kernel_function_arity(btf, "tcp_recvmsg") == 4;
-}
-
 int backend_check(const struct btf *btf, enum config_backend backend, struct capture_error *ret_error)
 {
+	int error;
+
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		if (!(rules[i].backends & (1 << backend)) || !rules[i].required || !rules[i].symbol)
 			continue;
@@ -101,12 +99,13 @@ int backend_check(const struct btf *btf, enum config_backend backend, struct cap
 				  capture_backend_text(backend), rules[i].symbol);
 		return -ENOTSUP;
 	}
-	if (backend == BACKEND_FENTRY && tracing_is_preempted(btf)) {
-		capture_error_set(ret_error, "backend fentry: this kernel preempts fexit programs and skips them then, "
+	error = backend_probe(btf, backend, ret_error);
+	if (!error && backend == BACKEND_FENTRY && preemption_seen(PREEMPTIBLE_FUNCTIONS)) {
+		capture_error_set(ret_error, "backend fentry: this kernel preempts fexit programs and skips them then: "
 					     "exchanges would be missed; kprobe and tracepoint are exact here");
 		return -ENOTSUP;
 	}
-	return backend_probe(btf, backend, ret_error);
+	return error;
 }
 
 static bool tracefs_is_mounted(void)
@@ -115,15 +114,14 @@ static bool tracefs_is_mounted(void)
 	       !access("/sys/kernel/debug/tracing/events/raw_syscalls", X_OK);
 }
 
-/* One of each pair: see call_exit_perf. The release that stopped disabling preemption around tracepoints is the one
- * that took the fifth parameter from tcp_recvmsg; perf's events need tracefs. */
+/* One of each pair: see call_exit_perf and tcp_state_perf. Perf's events need tracefs. */
 static void select_tracepoints(struct capture_bpf *bpf, bool perf)
 {
 	struct bpf_program *const pairs[][2] = {
-		{ bpf->progs.tcp_state, bpf->progs.tcp_state_perf },
-		{ bpf->progs.tcp_destroy, bpf->progs.tcp_destroy_perf },
 		{ bpf->progs.process_exec, bpf->progs.process_exec_perf },
+		{ bpf->progs.process_fork, bpf->progs.process_fork_perf },
 		{ bpf->progs.process_exit, bpf->progs.process_exit_perf },
+		{ bpf->progs.cgroup_attach, bpf->progs.cgroup_attach_perf },
 		{ bpf->progs.call_exit, bpf->progs.call_exit_perf },
 		{ bpf->progs.blocked_exit, bpf->progs.blocked_exit_perf },
 	};
@@ -131,6 +129,11 @@ static void select_tracepoints(struct capture_bpf *bpf, bool perf)
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
 		if (bpf_program__autoload(pairs[i][0]))
 			bpf_program__set_autoload(pairs[i][perf ? 0 : 1], false);
+	if (perf)
+		return;
+	/* Elsewhere beside their twins. */
+	bpf_program__set_autoload(bpf->progs.tcp_state_perf, false);
+	bpf_program__set_autoload(bpf->progs.tcp_destroy_perf, false);
 }
 
 void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enum config_backend backend)
@@ -148,7 +151,7 @@ void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enu
 			wanted = kernel_function_arity(btf, rule->symbol) == rule->arity;
 		bpf_program__set_autoload(program, wanted);
 	}
-	select_tracepoints(bpf, tracing_is_preempted(btf) && tracefs_is_mounted());
+	select_tracepoints(bpf, tracefs_is_mounted() && preemption_seen(PREEMPTIBLE_TRACEPOINTS));
 	/* A map that only kprobes use. */
 	if (backend != BACKEND_KPROBE)
 		bpf_map__set_autocreate(bpf->maps.calls_in_flight, false);
@@ -163,8 +166,8 @@ int backend_attach(struct capture *capture, struct capture_error *ret_error)
 		const struct bpf_program_rule *rule = rule_of(bpf_program__name(program));
 		struct bpf_link *link;
 
-		if (!bpf_program__autoload(program) || program == capture->bpf->progs.socket_alive)
-			continue;
+		if (!bpf_program__autoload(program) || bpf_program__type(program) == BPF_PROG_TYPE_RAW_TRACEPOINT)
+			continue; /* not wanted, or one of ask.h */
 		link = capture->link_count < LINKS_MAX ? bpf_program__attach(program) : NULL;
 		if (link &&
 		    (program == capture->bpf->progs.blocked_exit || program == capture->bpf->progs.blocked_exit_perf)) {

@@ -41,13 +41,17 @@ static bool sleeps_in_receive(const struct capture *capture, int task, const cha
 
 static void remember(struct capture *capture, const char *thread)
 {
+	struct undisturbed undisturbed;
 	uint8_t value = 0;
 	uint32_t tid;
 
+	if (number_u32(thread, &tid))
+		return;
+	undisturbed = undisturbed_begin();
 	/* A full map leaves the thread out: it loses one message, as all would without this. */
-	if (!number_u32(thread, &tid) &&
-	    !bpf_map_update_elem(bpf_map__fd(capture->bpf->maps.blocked_calls), &tid, &value, BPF_NOEXIST))
+	if (!bpf_map_update_elem(bpf_map__fd(capture->bpf->maps.blocked_calls), &tid, &value, BPF_NOEXIST))
 		__atomic_fetch_add(&capture->bpf->bss->blocked_count, 1, __ATOMIC_RELAXED);
+	undisturbed_end(&undisturbed);
 }
 
 static void look_at_process(struct capture *capture, int proc, const char *process)

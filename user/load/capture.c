@@ -243,19 +243,3 @@ size_t capture_drain(struct capture *capture)
 {
 	return ring_drain(&capture->ring, handle_record, capture);
 }
-
-void capture_decide(struct capture *capture, uint32_t tgid, bool executable_selected)
-{
-	int map = bpf_map__fd(capture->bpf->maps.processes);
-	uint8_t verdict = 0;
-
-	/* Processes that the kernel has not met yet get their cgroup's verdict at their first call. */
-	if (bpf_map_lookup_elem(map, &tgid, &verdict))
-		verdict = 0;
-	verdict &= (uint8_t) ~(VERDICT_EXE | VERDICT_EXE_PENDING);
-	if (executable_selected)
-		verdict |= VERDICT_EXE;
-	/* A full map is counted by the kernel side, at the process's next call. */
-	(void)bpf_map_update_elem(map, &tgid, &verdict, BPF_ANY);
-	__atomic_fetch_add(&capture->bpf->bss->verdict_generation, 1, __ATOMIC_RELEASE);
-}

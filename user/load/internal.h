@@ -48,6 +48,27 @@ struct capture {
 	size_t counts_size, cpus;
 };
 
+/* --- preempt.c: does this kernel preempt programs there? Found by trying, which takes some milliseconds. What could
+ * not be seen is taken for preempted: that way costs something, but misses nothing. */
+enum preemptible {
+	PREEMPTIBLE_FUNCTIONS,   /* fexit */
+	PREEMPTIBLE_TRACEPOINTS, /* BTF tracepoints */
+};
+bool preemption_seen(enum preemptible what);
+
+/* Around system calls on maps: perf's programs are kept from running on this processor meanwhile, so no other thread is
+ * to run there either. Without the right to it nothing changes. */
+struct undisturbed {
+	int policy;
+	int priority;
+	bool raised;
+};
+struct undisturbed undisturbed_begin(void);
+void undisturbed_end(const struct undisturbed *undisturbed);
+/* For the rest of a block. */
+#define UNDISTURBED \
+	__attribute__((cleanup(undisturbed_end), unused)) const struct undisturbed undisturbed = undisturbed_begin()
+
 /* --- backend.c: which programs a backend has */
 struct bpf_program_rule {
 	const char *name;

@@ -68,54 +68,39 @@ void sockets_free(struct capture *capture)
 
 /* --- requests of stream */
 
-static void request_put(struct capture *capture, uint64_t sock, const struct request_value *value, bool is_new)
+/* Runs one of the programs of bpf/ask.h; a negative errno, or what it answers. */
+static int ask(const struct bpf_program *program, const uint64_t *arguments, size_t count)
 {
-	struct connection_key key = { .sock = sock };
+	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = arguments,
+		    .ctx_size_in = (uint32_t)(count * sizeof(*arguments)));
+	int error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
 
-	if (bpf_map_update_elem(bpf_map__fd(capture->bpf->maps.requests), &key, value, BPF_ANY))
-		return; /* a hint that is not taken costs copying, nothing else */
-	if (is_new)
-		__atomic_fetch_add(&capture->bpf->bss->request_count, 1, __ATOMIC_RELAXED);
+	return error ? error : (int)options.retval;
 }
 
-static struct request_value request_of(struct capture *capture, const struct known_socket *known, bool *ret_new)
+static void request(struct capture *capture, uint64_t conn_id, enum request_kind kind, uint32_t position)
 {
-	struct connection_key key = { .sock = known->sock };
-	struct request_value value;
+	struct known_socket *known = socket_find(capture, conn_id);
 
-	*ret_new = bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.requests), &key, &value) != 0;
-	if (*ret_new || value.conn_id != known->conn_id)
-		value = (struct request_value){ .conn_id = known->conn_id };
-	return value;
+	/* Failing, it is a hint that is not taken: that costs copying, nothing else. */
+	if (known)
+		(void)ask(capture->bpf->progs.ask_request, (uint64_t[]){ known->sock, conn_id, kind, position }, 4);
 }
 
 static void control_skip(void *ctx, uint64_t conn_id, enum direction direction, uint32_t position)
 {
-	struct capture *capture = ctx;
-	struct known_socket *known = socket_find(capture, conn_id);
-	struct request_value value;
-	bool is_new;
-
-	if (!known)
-		return;
-	value = request_of(capture, known, &is_new);
-	value.skip[direction] = 1;
-	value.skip_until[direction] = position;
-	request_put(capture, known->sock, &value, is_new);
+	request(ctx, conn_id, (enum request_kind)direction, position);
 }
 
 static void control_mute(void *ctx, uint64_t conn_id)
 {
-	struct capture *capture = ctx;
-	struct known_socket *known = socket_find(capture, conn_id);
-	struct request_value value;
-	bool is_new;
+	request(ctx, conn_id, REQUEST_MUTE, 0);
+}
 
-	if (!known)
-		return;
-	value = request_of(capture, known, &is_new);
-	value.mute = 1;
-	request_put(capture, known->sock, &value, is_new);
+void capture_decide(struct capture *capture, uint32_t tgid, bool executable_selected)
+{
+	/* Failing, the process stays as it is: captured, and dropped by the agent. */
+	(void)ask(capture->bpf->progs.ask_verdict, (uint64_t[]){ tgid, executable_selected }, 2);
 }
 
 struct capture_control capture_control_of(struct capture *capture)
@@ -125,35 +110,12 @@ struct capture_control capture_control_of(struct capture *capture)
 
 /* --- ends of unix sockets in the tracepoint backend */
 
-static bool socket_is_alive(struct capture *capture, const struct known_socket *known)
+/* Gone, and its end has not been told. What cannot be asked stays until it can. */
+static bool socket_is_lost(struct capture *capture, const struct known_socket *known)
 {
-	uint64_t arguments[2] = { known->sock, known->inode };
-	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = arguments, .ctx_size_in = sizeof(arguments));
+	uint64_t arguments[] = { known->sock, known->inode, known->conn_id };
 
-	if (bpf_prog_test_run_opts(bpf_program__fd(capture->bpf->progs.socket_alive), &options))
-		return true; /* not known: it stays until it is */
-	return options.retval != 0;
-}
-
-static void socket_tell_gone(struct capture *capture, struct known_socket *known, uint64_t now_ns)
-{
-	int map = bpf_map__fd(capture->bpf->maps.connections);
-	int requests = bpf_map__fd(capture->bpf->maps.requests);
-	struct connection_key key = { .sock = known->sock };
-	struct connection_end end = { .conn_id = known->conn_id, .time_ns = now_ns, .kind = END_CLOSED };
-	struct connection_value value;
-
-	if (!bpf_map_lookup_elem(map, &key, &value) && value.conn_id == known->conn_id) {
-		end.positions_known = true;
-		for (int i = 0; i < 2; i++) {
-			end.position[i] = value.unix_position[i];
-			end.skipped[i] = value.silent[i];
-		}
-		(void)bpf_map_delete_elem(map, &key);
-		if (!bpf_map_delete_elem(requests, &key))
-			__atomic_fetch_sub(&capture->bpf->bss->request_count, 1, __ATOMIC_RELAXED);
-	}
-	capture->sink.end(capture->sink.ctx, &end);
+	return ask(capture->bpf->progs.ask_socket, arguments, 3) == SOCKET_UNKNOWN;
 }
 
 struct sweep {
@@ -168,7 +130,9 @@ static bool drop_gone(struct hash_node *node, void *ctx)
 
 	if (!known->gone)
 		return false;
-	socket_tell_gone(sweep->capture, known, sweep->now_ns);
+	sweep->capture->sink.end(
+		sweep->capture->sink.ctx,
+		&(struct connection_end){ .conn_id = known->conn_id, .time_ns = sweep->now_ns, .kind = END_CLOSED });
 	free(known);
 	return true;
 }
@@ -197,12 +161,12 @@ void capture_sweep(struct capture *capture, uint64_t now_ns)
 
 		node = hash_table_next(&capture->sockets, node);
 		capture->sweep_next = node;
-		known->gone = known->inode && !socket_is_alive(capture, known);
+		known->gone = known->inode && socket_is_lost(capture, known);
 		gone |= known->gone;
 	}
 	if (!gone)
 		return;
-	/* What these sockets moved last is in the ring by now: it goes first. */
+	/* Their ends may be in the ring by now: what is still there after that was lost. */
 	capture_drain(capture);
 	sweep_gone(capture, now_ns);
 }

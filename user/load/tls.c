@@ -184,17 +184,22 @@ void tls_hooks_figures(const struct tls_hooks *hooks, struct tls_figures *ret_fi
 
 static struct request_value request_of(struct tls_hooks *hooks, uint64_t tls_id)
 {
+	struct undisturbed undisturbed = undisturbed_begin();
 	struct request_value value;
 
 	if (bpf_map_lookup_elem(bpf_map__fd(hooks->bpf->maps.tls_requests), &tls_id, &value))
 		value = (struct request_value){ .conn_id = tls_id };
+	undisturbed_end(&undisturbed);
 	return value;
 }
 
 /* A hint that is not taken costs copying, nothing else. */
 static void request_put(struct tls_hooks *hooks, uint64_t tls_id, const struct request_value *value)
 {
+	struct undisturbed undisturbed = undisturbed_begin();
+
 	(void)bpf_map_update_elem(bpf_map__fd(hooks->bpf->maps.tls_requests), &tls_id, value, BPF_ANY);
+	undisturbed_end(&undisturbed);
 }
 
 static void control_skip(void *ctx, uint64_t tls_id, enum direction direction, uint32_t position)

@@ -26,6 +26,7 @@ static void add_cpu(struct usage_cpu *sum, const struct cpu_usage *value)
 int usage_each_cpu(struct usage *usage, void (*visit)(void *ctx, uint64_t cgroup, const struct usage_cpu *cpu),
 		   void *ctx)
 {
+	UNDISTURBED;
 	int map = bpf_map__fd(usage->bpf->maps.cpu_usages);
 	uint64_t key, next;
 	int error = bpf_map_get_next_key(map, NULL, &next);
@@ -48,6 +49,7 @@ int usage_each_cpu(struct usage *usage, void (*visit)(void *ctx, uint64_t cgroup
 /* A listening socket's drops are in the socket: each is asked. */
 static void look_at_listeners(struct usage *usage)
 {
+	UNDISTURBED;
 	int map = bpf_map__fd(usage->bpf->maps.listeners);
 	int program = bpf_program__fd(usage->bpf->progs.listener_asked);
 	uint64_t arguments[12] = { 0 }, next;
@@ -87,6 +89,7 @@ static void copy_events(struct usage_events *to, const struct event_usage *from)
 int usage_each_events(struct usage *usage, void (*visit)(void *ctx, uint64_t cgroup, const struct usage_events *events),
 		      void *ctx)
 {
+	UNDISTURBED;
 	int map = bpf_map__fd(usage->bpf->maps.event_usages);
 	uint64_t key, next;
 	int error;
@@ -109,6 +112,7 @@ int usage_each_events(struct usage *usage, void (*visit)(void *ctx, uint64_t cgr
 
 int usage_each_detail(struct usage *usage, void (*visit)(void *ctx, const struct usage_detail *detail), void *ctx)
 {
+	UNDISTURBED;
 	int map = bpf_map__fd(usage->bpf->maps.details);
 	struct detail_key key, next;
 	int error = bpf_map_get_next_key(map, NULL, &next);
@@ -150,6 +154,7 @@ bool usage_take_path(struct usage *usage, uint64_t cgroup, char ret_path[USAGE_P
 
 static void forget_details(struct usage *usage, uint64_t cgroup)
 {
+	UNDISTURBED;
 	int map = bpf_map__fd(usage->bpf->maps.details);
 	struct detail_key key, next;
 	int error = bpf_map_get_next_key(map, NULL, &next);
@@ -164,6 +169,7 @@ static void forget_details(struct usage *usage, uint64_t cgroup)
 
 void usage_forget(struct usage *usage, uint64_t cgroup)
 {
+	UNDISTURBED;
 	/* Not there: nothing to forget. */
 	(void)bpf_map_delete_elem(bpf_map__fd(usage->bpf->maps.cpu_usages), &cgroup);
 	(void)bpf_map_delete_elem(bpf_map__fd(usage->bpf->maps.event_usages), &cgroup);
@@ -172,6 +178,7 @@ void usage_forget(struct usage *usage, uint64_t cgroup)
 
 int usage_read_losses(struct usage *usage, struct usage_losses *ret_losses)
 {
+	UNDISTURBED;
 	struct usage_losses losses = { .count = 0 };
 
 	for (uint32_t i = 0; i < USAGE_LOSS_COUNT; i++) {

@@ -301,6 +301,8 @@ static int fill_loop(struct agent *agent)
 		error = loop_add_fd(loop, capture_fd(agent->capture), EPOLLIN, on_ring, agent, NULL);
 	if (!error)
 		error = loop_add_fd(loop, web_fd(agent->web), EPOLLIN, on_web, agent, NULL);
+	if (!error)
+		error = agent_cgroups_watch(agent);
 	return error ? error : agent_export_loop(agent);
 }
 

@@ -17,6 +17,7 @@
 #include "host/host.h"
 #include "identity/identity.h"
 #include "load/capture.h"
+#include "load/cgroups.h"
 #include "load/tls.h"
 #include "load/usage.h"
 #include "stream/stream.h"
@@ -36,6 +37,9 @@ struct agent {
 	struct tls_hooks *tls_hooks; /* NULL: TLS libraries are not hooked, as `tls` */
 	struct tls_table *tls;
 	struct identity *identity;
+	struct cgroup_watch *births; /* NULL: births and deaths of cgroups are not told */
+	struct loop_source *young_timer;
+	bool young_ticks;                /* it runs */
 	struct container_table *cgroups; /* NULL: switched off, or none are mounted */
 	struct aggregate *aggregate;
 	struct web *web;
@@ -95,6 +99,10 @@ void agent_select_done(struct agent *agent);
 MUST_CHECK int agent_containers_new(struct agent *agent, uint64_t seed);
 /* A host without cgroups is told in the log, and has no such metrics. */
 void agent_cgroups_new(struct agent *agent, uint64_t seed);
+/* Births and deaths into the loop. */
+MUST_CHECK int agent_cgroups_watch(struct agent *agent);
+/* What was told since, into the table. */
+void agent_cgroups_drain(struct agent *agent);
 void agent_containers_done(struct agent *agent);
 
 /* --- agent_metrics.c: the agent's own figures */

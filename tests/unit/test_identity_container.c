@@ -267,7 +267,7 @@ static void test_containerd_by_name(void **state)
 	assert_null(world_find(world, "/third/web.1", SECOND));
 	world_write(world, TASKS "third/web.1/config.json", BUNDLE("", "/default/web.1"));
 	assert_null(world_find(world, "/third/web.1", 100 * SECOND));
-	assert_int_equal(containers_refused(world->containers, STATE_FOREIGN), 1);
+	assert_true(containers_refused(world->containers, STATE_FOREIGN) > 0);
 }
 
 static void test_crio(void **state)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -94,6 +95,16 @@ static int open_directory(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* What others may open must stay: at most half of what the process may have open. */
+static size_t open_files_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur / 2 > OPEN_FILES_MAX)
+		return OPEN_FILES_MAX;
+	return limit.rlim_cur / 2;
+}
+
 static int table_fill(struct container_table *table, const struct container_config *config)
 {
 	int error;
@@ -132,6 +143,7 @@ int container_table_new(const struct container_config *config, struct container_
 	table->hash_seed = config->hash_seed;
 	table->containers = config->containers;
 	table->rescan = true;
+	table->open_files_max = open_files_max();
 	hash_table_init(&table->by_path, config->limit);
 	hash_table_init(&table->claim_table, config->limit);
 	hash_table_init(&table->by_id, config->limit * HIERARCHIES_MAX);
@@ -214,6 +226,11 @@ void container_tick(struct container_table *table, uint64_t now_ns)
 	for (size_t i = 0; i < table->slot_count; i++)
 		if (table->slots[i] && !table->slots[i]->shown.gone)
 			labels_renew(table, table->slots[i], now_ns);
+}
+
+bool container_young(const struct container_table *table, uint64_t now_ns)
+{
+	return now_ns < table->young_until_ns;
 }
 
 const struct container *container_find(const struct container_table *table, enum cgroup_controller controller,

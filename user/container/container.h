@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "model/cgroup.h"
 #include "model/snapshot.h"
 
 struct container_table;
@@ -65,6 +66,15 @@ void container_table_free(struct container_table *table);
 void container_refresh(struct container_table *table, uint64_t now_ns, uint64_t realtime_ns);
 /* Names the newly born, lets the long gone go. Cheap: for every few milliseconds. */
 void container_tick(struct container_table *table, uint64_t now_ns);
+/* Whether births and deaths are told (container_on_life); else the trees are looked through every ten seconds. */
+void container_watched(struct container_table *table, bool watched);
+/* `realtime_ns`: of the event. */
+void container_on_life(struct container_table *table, const struct cgroup_life *life, uint64_t realtime_ns);
+/* So many events, in all, were lost: the trees are looked through. */
+void container_on_loss(struct container_table *table, uint64_t lost);
+/* True while cgroups are so young that their names may still come: then container_tick is worth every ten milliseconds.
+ */
+bool container_young(const struct container_table *table, uint64_t now_ns);
 /* The families, as container_refresh has read them. */
 struct snapshot_source container_source(struct container_table *table);
 

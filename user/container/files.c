@@ -88,7 +88,7 @@ int file_text(struct container_table *table, struct record *record, size_t hiera
 	if (record->files[index] >= 0) {
 		if (error)
 			close_file(table, record, index);
-	} else if (!error && table->open_files < OPEN_FILES_MAX) {
+	} else if (!error && table->open_files < table->open_files_max) {
 		record->files[index] = fd;
 		table->open_files++;
 	} else {
@@ -155,9 +155,16 @@ void files_read(struct container_table *table, struct record *record, uint64_t n
 		record->limits_due_ns = now_ns + LIMITS_NS / 2 + (record->shown.slot % 64) * (LIMITS_NS / 128);
 		record->absent = 0;
 	}
-	for (size_t i = 0; file_rules[i].name; i++)
-		if (limits || !file_rules[i].limits)
+	record->at_rest = false;
+	for (size_t i = 0; file_rules[i].name; i++) {
+		if (limits ? true : !file_rules[i].limits && !(file_rules[i].by_work && record->at_rest))
 			read_rule(table, record, i);
+		/* The CPU time stands before what it makes needless to read, in either tree. */
+		if (file_rules[i].tells_work)
+			record->at_rest = has_value(record, CPU_USAGE) &&
+					  record->values[CPU_USAGE] == record->cpu_before;
+	}
+	record->cpu_before = record->values[CPU_USAGE];
 	derive(table, record);
 	set_value(record, LAST_SEEN, table->realtime_ns);
 }

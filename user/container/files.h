@@ -19,8 +19,10 @@ struct reading {
 struct file_rule {
 	const char *name;
 	enum cgroup_controller controller;
-	bool unified; /* a file of v2; else of v1 */
-	bool limits;  /* changes when somebody changes it, not by itself */
+	bool unified;    /* a file of v2; else of v1 */
+	bool limits;     /* changes when somebody changes it, not by itself */
+	bool tells_work; /* holds CPU_USAGE */
+	bool by_work;    /* changes only while processes of the cgroup, or below it, run */
 	void (*read)(const struct reading *reading, const struct file_rule *rule);
 	enum value value;             /* of a file with one number; the first of a pressure's two */
 	const struct key_value *keys; /* of one with many */

@@ -80,8 +80,11 @@ struct record {
 	struct network network;
 	uint64_t namespace_id; /* of the first process's network namespace; 0: not known */
 	uint32_t first_pid;
-	uint64_t own[2]; /* processes and descriptors, not counting those of cgroups below */
-	char *texts;     /* owned: path and labels */
+	uint64_t cpu_before; /* CPU_USAGE at the last refresh */
+	bool at_rest;        /* none of its processes ran since */
+	uint64_t members;    /* of cgroup.procs, hashed */
+	uint64_t own[2];     /* processes and descriptors, not counting those of cgroups below */
+	char *texts;         /* owned: path and labels */
 	struct metric_label labels[CONTAINER_LABELS_MAX];
 };
 
@@ -100,6 +103,7 @@ struct drop_counters {
 	uint64_t no_room;    /* cgroups beyond the limit */
 	uint64_t no_memory;  /* and for which there was no memory */
 	uint64_t long_path;  /* and whose path is too long */
+	uint64_t event_lost; /* births and deaths that were not told */
 	uint64_t untold;     /* gone cgroups that left before they were told, because too many died */
 	uint64_t unreadable; /* files that could not be read, by other reasons than that the cgroup is gone */
 };
@@ -125,8 +129,9 @@ struct container_table {
 	int procfs; /* descriptors */
 	int sysfs;
 	size_t open_files; /* descriptors kept open */
-	bool events;       /* births and deaths are told; else the tree is looked through */
-	bool rescan;       /* something was missed */
+	size_t open_files_max;
+	bool events; /* births and deaths are told; else the tree is looked through */
+	bool rescan; /* something was missed */
 	uint64_t scanned_ns;
 	uint64_t young_until_ns; /* until then there may be containers that are not named yet */
 	uint64_t realtime_ns;    /* of the refresh at hand */
@@ -145,7 +150,7 @@ struct container_table {
 
 #define SCRATCH_BYTES (1024 * 1024) /* cgroup.procs of a hundred thousand processes */
 #define GONE_MAX 1024
-#define OPEN_FILES_MAX 3072 /* each costs a page and a half of kernel memory */
+#define OPEN_FILES_MAX 6144 /* each costs a page and a half of kernel memory */
 
 static inline void set_value(struct record *record, enum value value, uint64_t number)
 {

@@ -10,7 +10,7 @@
 #include "base/utf8.h"
 #include "container/internal.h"
 
-#define RETRY_FIRST_NS (10 * NS_PER_MS)
+#define RETRY_FIRST_NS (8 * NS_PER_MS)
 #define RETRY_LAST_NS NS_PER_MINUTE
 #define TEXTS_MAX (64 * 1024)
 
@@ -105,7 +105,7 @@ void labels_renew(struct container_table *table, struct record *record, uint64_t
 {
 	struct slice path = slice_of(record->shown.path), own;
 	const struct container_info *info;
-	uint64_t age = now_ns - record->born_ns;
+	uint64_t wait = (now_ns - record->born_ns) / 4;
 
 	if (record->info || now_ns < record->name_retry_ns)
 		return;
@@ -113,9 +113,9 @@ void labels_renew(struct container_table *table, struct record *record, uint64_t
 		record->may_be_named = may_be_named(path);
 	if (!record->may_be_named)
 		return;
-	record->name_retry_ns = now_ns + (age < RETRY_FIRST_NS ? RETRY_FIRST_NS :
-					  age > RETRY_LAST_NS  ? RETRY_LAST_NS :
-								 age);
+	record->name_retry_ns = now_ns + (wait < RETRY_FIRST_NS ? RETRY_FIRST_NS :
+					  wait > RETRY_LAST_NS  ? RETRY_LAST_NS :
+								  wait);
 	info = containers_find_pod(table->containers, path);
 	if (!info) {
 		info = containers_find(table->containers, path, now_ns, &own);

@@ -77,6 +77,7 @@ void visit_own(const struct container_table *table, const struct metric_visitor 
 	reason(out, "no_room", table->drops.no_room);
 	reason(out, "no_memory", table->drops.no_memory);
 	reason(out, "long_path", table->drops.long_path);
+	reason(out, "event_lost", table->drops.event_lost);
 	reason(out, "gone_untold", table->drops.untold);
 	out->family_end(out->ctx);
 	one(out, "sonde_cgroup_read_errors_total", "Files of cgroups that could not be read.", METRIC_COUNTER,

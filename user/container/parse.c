@@ -62,7 +62,7 @@ void parse_flat(const char *text, size_t length, const struct key_value *keys, c
 			size_t size = (size_t)(space - text);
 
 			for (const struct key_value *key = keys; key->key; key++)
-				if (key->key[0] == *text && !strncmp(key->key, text, size) && !key->key[size])
+				if (key->key[0] == *text && strlen(key->key) == size && !memcmp(key->key, text, size))
 					put(sink, key->value, number * key->scale);
 		}
 		while (at < end && at[-1] != '\n')
@@ -82,7 +82,7 @@ void parse_pressure(const char *text, size_t length, enum value some, enum value
 {
 	const char *end = text + length;
 
-	for (; text < end; text = next_line(text)) {
+	for (; text < end && *text; text = next_line(text)) {
 		const char *total = strstr(text, "total=");
 		uint64_t number;
 

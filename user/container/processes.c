@@ -94,7 +94,8 @@ static void tell_start(const struct container_table *table, struct record *recor
 
 void processes_read(struct container_table *table, struct record *record)
 {
-	uint64_t processes = 0, descriptors = 0;
+	uint64_t processes = 0, descriptors = 0, members;
+	bool same;
 	int tree = tree_of(table, record);
 	uint32_t first = 0;
 	size_t length;
@@ -103,6 +104,10 @@ void processes_read(struct container_table *table, struct record *record)
 	record->present &= ~(1ULL << PROCESSES | 1ULL << FILE_DESCRIPTORS);
 	if (tree < 0 || file_text(table, record, (size_t)tree, FILE_PROCESSES, "cgroup.procs", &length))
 		return;
+	/* Processes that are the same ones and did not run hold the same descriptors. */
+	members = hash_bytes(table->scratch, length, table->hash_seed);
+	same = record->at_rest && members == record->members;
+	record->members = members;
 	for (at = table->scratch; *at; at += strcspn(at, "\n"), at += *at == '\n') {
 		uint64_t pid = 0;
 
@@ -112,10 +117,11 @@ void processes_read(struct container_table *table, struct record *record)
 			continue;
 		if (!first)
 			first = (uint32_t)pid;
-		descriptors += count_descriptors(table->procfs, (uint32_t)pid);
+		if (!same)
+			descriptors += count_descriptors(table->procfs, (uint32_t)pid);
 	}
 	set_value(record, PROCESSES, processes);
-	set_value(record, FILE_DESCRIPTORS, descriptors);
+	set_value(record, FILE_DESCRIPTORS, same ? record->own[1] : descriptors);
 	if (first && first != record->first_pid) {
 		record->first_pid = first;
 		record->namespace_id = 0;

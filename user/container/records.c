@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "container/internal.h"
 
-#define YOUNG_NS (10 * NS_PER_SECOND)
+#define YOUNG_NS (2 * NS_PER_SECOND)
 
 bool path_selected(const struct container_table *table, const char *path)
 {

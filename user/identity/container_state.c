@@ -117,8 +117,8 @@ static int read_place_in_namespaces(struct state_reader *reader, const struct pl
 
 	if (!strstr(place->name, "%N"))
 		return read_place(reader, place, slice_of(""), container, facts);
-	/* A name alone is one namespace's: what "web" is in another one is another container. */
-	for (int i = 0; i < (container->sure ? NAMESPACES : 1) && error; i++) {
+	/* What "web" is in another namespace is another container: the file says of which cgroup it is. */
+	for (int i = 0; i < NAMESPACES && error; i++) {
 		error = read_place(reader, place, name_spaces[i], container, facts);
 		if (!error && place->reader == facts_from_bundle)
 			read_init_pid(reader, place, name_spaces[i], container, facts);

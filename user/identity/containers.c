@@ -12,7 +12,7 @@
 #include "identity/container_state.h"
 #include "identity/unit.h"
 
-#define RETRY_FIRST_NS 10000000ULL /* a container of 50 ms is named while it lives */
+#define RETRY_FIRST_NS 8000000ULL /* a container of 50 ms is named while it lives */
 #define RETRY_LAST_NS 60000000000ULL
 #define CANDIDATES 3 /* components from a path's end that may be a container with a name of its own */
 
@@ -177,12 +177,15 @@ static void name_machine(const struct cgroup_container *container, struct contai
 static void learn(struct containers *containers, const struct cgroup_container *container, struct entry *entry,
 		  uint64_t now_ns)
 {
-	uint64_t age = now_ns - entry->since_ns;
+	uint64_t age = now_ns - entry->since_ns, wait;
 	struct container_facts facts;
 	char service[IDENTITY_NAME_MAX + 1], id[FACT_MAX];
 	int error = 0;
 
-	entry->retry_ns = now_ns + (age < RETRY_FIRST_NS ? RETRY_FIRST_NS : age > RETRY_LAST_NS ? RETRY_LAST_NS : age);
+	wait = age / 4;
+	entry->retry_ns = now_ns + (wait < RETRY_FIRST_NS ? RETRY_FIRST_NS :
+				    wait > RETRY_LAST_NS  ? RETRY_LAST_NS :
+							    wait);
 	if (container->sure && (container->runtime == RUNTIME_LXC || container->runtime == RUNTIME_MACHINE))
 		name_machine(container, &facts);
 	else
@@ -239,6 +242,14 @@ const struct container_info *containers_find_pod(struct containers *containers, 
 		    entry->path[path.length] == '/' && !memcmp(entry->path, path.data, path.length))
 			return entry->info;
 	return NULL;
+}
+
+void containers_hurry(struct containers *containers, struct slice path)
+{
+	struct entry *entry = entry_find(containers, path);
+
+	if (entry)
+		entry->retry_ns = 0;
 }
 
 void containers_forget(struct containers *containers, struct slice path)

@@ -47,6 +47,8 @@ const struct container_info *containers_find(struct containers *containers, stru
 					     struct slice *ret_own);
 /* Any container of the pod whose own cgroup `path` is, for its pod and name_space; NULL. */
 const struct container_info *containers_find_pod(struct containers *containers, struct slice path);
+/* What is not known of a container yet is looked for at the next call, whatever time it is: its end is near. */
+void containers_hurry(struct containers *containers, struct slice path);
 /* The cgroup is gone. */
 void containers_forget(struct containers *containers, struct slice path);
 

@@ -14,7 +14,7 @@ declare -A packages=(
     [build]="gcc make libc6-dev pkg-config clang libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libyaml-dev
         libpcre2-dev libjansson-dev libprotobuf-c-dev protobuf-c-compiler libcurl4-openssl-dev @bpftool"
     [test]="libcmocka-dev @clang-rt clang-format clang-tidy cppcheck python3 python3-pip python3-pytest curl wrk
-        iproute2 git openssl nftables python3-psycopg2 python3-psycopg python3-asyncpg runc
+        iproute2 git openssl nftables python3-psycopg2 python3-psycopg python3-asyncpg python3-redis runc
         containerd"
     [vm]="qemu-system-x86 seabios"
 )

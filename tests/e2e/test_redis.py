@@ -2,12 +2,16 @@
 """A real Redis server and real clients: what the agent counts equals the server's own books, on both sides."""
 
 import os
+import re
+import urllib.request
 
 import pytest
 
-from http_lab import Agent, Cgroup, Lab, tool
-from redis_lab import Server, expect
+from http_lab import Agent, Cgroup, Lab, losses, tool, total
+from redis_lab import DURATION, Server, counts, expect
 
+PYTHON = "/usr/bin/python3"
+HERE = os.path.dirname(os.path.abspath(__file__))
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
@@ -57,3 +61,202 @@ def test_value_sizes(lab, server, size):
     requests = "200" if int(size) > 100000 else "2000"
     benchmark(server, "-n", requests, "-c", "5", "-d", size, "-t", "set,get")
     expect(lab, server, ["bench"])
+
+
+# Strings, errors of all kinds, subcommands, transactions, scripts, waiting, databases.
+CLI = """
+set s 1
+get s
+get missing
+incr s
+lpush l a b c
+lpush s x
+incr l
+get
+set s
+frobnicate a b
+config get maxmemory
+client setname me
+client list
+object encoding s
+xgroup create x g $ mkstream
+xadd x * f v
+xread count 1 block 10 streams x $
+xread count 1 streams x 0
+blpop none 0.1
+blpop l 0
+wait 0 10
+multi
+set m 1
+get m
+lpush m x
+exec
+multi
+set m 2
+discard
+multi
+get
+exec
+watch m
+multi
+ping
+exec
+select 3
+set other 1
+get other
+select 99
+eval "return redis.call('get', 's')" 0
+eval "return redis.error_reply('MYERR x')" 0
+evalsha ffffffffffffffffffffffffffffffffffffffff 0
+debug sleep 0
+acl whoami
+echo hello
+type s
+reset
+quit
+"""
+
+
+def test_cli(lab, server):
+    server.inside("cli", stdin=CLI)
+    samples = expect(lab, server, ["cli"], lookups=False, unknown=1, inner={"GET": 1})
+    for side, service in (("server", "redis"), ("client", "cli")):
+        service = f"{lab.prefix}-{service}"
+        assert counts(samples, service, side, db_response_status_code="WRONGTYPE") == {"LPUSH": 2, "INCR": 1}
+        assert counts(samples, service, side, db_response_status_code="NOSCRIPT") == {"EVALSHA": 1}
+        assert counts(samples, service, side, db_response_status_code="EXECABORT") == {"EXEC": 1}
+        assert counts(samples, service, side, db_namespace="3")["SET"] == 1
+        assert counts(samples, service, side, db_namespace="0")["SET"] == 3
+        waited = sum(s.value for s in samples if s.name == DURATION[side][1] and s.labels["service_name"] == service)
+        assert waited == 4, "blpop twice, xread block, wait"
+
+
+LOOKUPS = """
+set a 1
+set b 2
+hset h f v
+get a
+get x
+mget a b x y
+exists a a x
+getex a persist
+getex x persist
+set a 2 get
+set x 1 nx get
+getset a 3
+getset n 3
+hget h f
+hget nohash f
+hmget h f
+hgetall h
+hgetall nohash
+getdel a
+getdel a
+"""
+
+
+def test_lookups(lab, server):
+    """Hits and misses are the server's own where keys and fields are the same."""
+    server.inside("cli", stdin=LOOKUPS)
+    expect(lab, server, ["cli"])
+
+
+@pytest.mark.parametrize("client", ["sync", "asyncio", "resp3"])
+def test_python(lab, server, client):
+    """redis-py with pipelines, transactions, subscriptions, scripts, threads; RESP3's pushes by hand."""
+    where = server.path or str(server.port)
+    output = lab.run([PYTHON, os.path.join(HERE, "redis_clients.py"), client, where], "py")
+    inner = {"GET": int(re.search(r"^inner (\d+)$", output, re.M)[1])}
+    samples = expect(lab, server, ["py"], lookups=False, inner=inner)
+    assert counts(samples, f"{lab.prefix}-py", "client").get("SUBSCRIBE", 0) > 0
+
+
+SECRET = "s3cr3tW0rd"
+# A secret in every place where a client or a script can put one.
+SECRETS = """
+auth {s}1
+auth user{s} {s}2
+hello 2 auth {s}3 {s}4
+hello 2 setname {s}5
+client setname {s}6
+set {s}7 {s}8
+get {s}7
+get {s}9
+hset {s}10 {s}11 {s}12
+hgetall {s}10
+mset {s}13 {s}14
+eval "return redis.error_reply('{S}15 {s}')" 0
+eval "return redis.status_reply('{s}16')" 0
+eval "return {{'{s}17'}}" 0
+evalsha {s}18 0
+config get {s}19
+config set {s}20 {s}21
+{s}22 {s}23
+config {s}24
+publish {s}25 {s}26
+subscribe_{s}27
+multi
+set {s}28 {s}29
+exec
+lpush {s}7 {s}30
+select {s}31
+quit
+"""
+
+
+def grep(where, what):
+    for secret in (SECRET, SECRET.upper()):
+        found = what.find(secret.encode())
+        assert found < 0, f"{where}: {what[max(0, found - 200):found + 200]}"
+
+
+def test_secrets(lab, tmp_path):
+    """Nothing that a client puts into a command leaves the agent: in no format, on no page, in no log."""
+    server = Server(lab, requirepass=SECRET + "0")
+    agent = Agent(lab.cgroup, str(tmp_path / "secrets.log"), "--log.level=debug")
+    try:
+        server.inside("cli", "-a", SECRET + "0", stdin=SECRETS.format(s=SECRET, S=SECRET.upper()))
+        lab.run([PYTHON, os.path.join(HERE, "redis_clients.py"), "secrets", str(server.port), SECRET], "raw")
+        url = f"http://127.0.0.1:{agent.port}"
+        told = agent.samples()
+        assert total(told, DURATION["server"][0], db_operation_name="AUTH") >= 3
+        assert total(told, DURATION["client"][0], db_operation_name="_OTHER") >= 2
+        for path in ("/metrics", "/", "/health/ready"):
+            for accept in ("text/plain;version=0.0.4", "application/openmetrics-text;version=1.0.0",
+                           "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+                           "encoding=delimited"):
+                request = urllib.request.Request(url + path, headers={"Accept": accept})
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    grep(f"{path} {accept}", answer.read())
+    finally:
+        agent.stop()
+    with open(tmp_path / "secrets.log", "rb") as log:
+        text = log.read()
+    assert b"observing" in text
+    grep("the log", text)
+
+
+def test_saturation(lab, tmp_path):
+    """A ring that is far too small: no command is counted twice or as another, and what is missing is counted."""
+    server = Server(lab)
+    agent = Agent(lab.cgroup, str(tmp_path / "small.log"), "--capture.ring-bytes=262144")
+    try:
+        benchmark(server, "-n", "300000", "-c", "50", "-P", "64", "-t", "set,get")
+        books = server.books()
+        samples = agent.samples()
+        lost = losses(samples)
+        for side, service in (("server", "redis"), ("client", "bench")):
+            told = counts(samples, f"{lab.prefix}-{service}", side)
+            for name, count in told.items():
+                assert count <= books.calls.get(name, 0), (side, name, count, books.calls)
+        counted = sum(sum(counts(samples, f"{lab.prefix}-{service}", side).values())
+                      for side, service in (("server", "redis"), ("client", "bench")))
+        sent = 2 * sum(books.calls.values()) - server.infos
+        missing = lost["sonde_stream_out_of_step_total", "response_alone"] + \
+            lost["sonde_stream_out_of_step_total", "request_lost"]
+        print(f"sent {sent} counted {counted} lost {missing:.0f}, and calls in {lost}")
+        assert counted + missing <= sent, "counted twice"
+        if counted < sent:
+            assert missing > 0
+    finally:
+        agent.stop()

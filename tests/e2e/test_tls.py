@@ -142,3 +142,27 @@ def test_wget(lab, certificate):
     sizes = [s.value for s in samples if s.name == "http_client_response_body_size_bytes_sum"
              and s.labels["service_name"] == f"{lab.prefix}-wget"]
     assert sum(sizes) == 30 * 200 + 3_000_000
+
+
+def test_redis(lab, certificate):
+    """The same parser over TLS: what the server counted, on both sides."""
+    key, pem = certificate
+    port = free_port()
+    lab.start([tool("redis-server"), "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", "",
+               "--tls-cert-file", pem, "--tls-key-file", key, "--tls-ca-cert-file", pem, "--tls-auth-clients", "no"],
+              "redis", port)
+    secure = ["-h", "127.0.0.1", "-p", str(port), "--tls", "--insecure"]
+    lab.run([tool("redis-benchmark"), *secure, "-t", "set,get", "-n", "2000", "-c", "20", "-q"], "bench")
+    lab.run([tool("redis-benchmark"), *secure, "-t", "incr", "-n", "2000", "-c", "5", "-P", "8", "-q"], "bench")
+    stats = subprocess.run([tool("redis-cli"), *secure, "info", "commandstats"], check=True, capture_output=True,
+                           text=True).stdout
+    wanted = {}
+    for command in ("SET", "GET", "INCR"):
+        calls = int(re.search(rf"cmdstat_{command.lower()}:calls=(\d+)", stats)[1])
+        assert calls >= 2000
+        for side, service in (("server", "redis"), ("client", "bench")):
+            wanted[lab.key(f"db_{side}_operation_duration_seconds_count", service, db_operation_name=command)] = calls
+    wanted[lab.key("db_client_operation_duration_seconds_count", "bench", db_operation_name="SET",
+                   server_address="127.0.0.1", server_port=str(port))] = wanted[
+        lab.key("db_client_operation_duration_seconds_count", "bench", db_operation_name="SET")]
+    lab.expect(wanted)

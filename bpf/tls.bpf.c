@@ -62,6 +62,13 @@ int gnutls_send(struct pt_regs *regs)
 	return 0;
 }
 
+SEC("uprobe")
+int bio_write(struct pt_regs *regs)
+{
+	on_bio_write(regs);
+	return 0;
+}
+
 SEC("uretprobe")
 int tls_return(struct pt_regs *regs)
 {

@@ -30,6 +30,8 @@ struct tls_call {
 	__u64 stack;
 	__u32 direction;
 	__u32 library; /* enum tls_library */
+	__u64 has_tail;
+	__u8 tail[TLS_TAIL_BYTES]; /* of the ciphertext that it has given to its BIO */
 };
 
 enum tls_library {
@@ -290,6 +292,10 @@ static __always_inline int plain_fill(struct tls_thread *thread, const struct tl
 	event->direction = direction;
 	if (call->library == TLS_LIBRARY_OPENSSL)
 		ssl_channel(call->session, event);
+	if (call->has_tail) {
+		event->has_tail = 1;
+		__builtin_memcpy(event->tail, call->tail, TLS_TAIL_BYTES);
+	}
 	session = tls_session_of(call->session, event->conn_id);
 	if (!session)
 		return -1;
@@ -327,6 +333,22 @@ static __always_inline void on_tls_return(struct pt_regs *regs)
 	moved = tls_call_moved(&call, PT_REGS_RC(regs));
 	if (moved > 0 && !plain_fill(thread, &call, depth, moved))
 		plain_tell(thread);
+}
+
+/* The library gives a record to a BIO, inside of a session's call: it is that session's when the BIO is its own. */
+static __always_inline void on_bio_write(struct pt_regs *regs)
+{
+	struct tls_thread *thread = tls_thread_known();
+	__u64 length = PT_REGS_PARM3(regs);
+	struct tls_call *call;
+
+	if (!thread || !thread->depth || length < TLS_TAIL_BYTES || length > 0x7fffffff)
+		return;
+	call = &thread->calls[(thread->depth - 1) & (TLS_DEPTH - 1)];
+	if (call->direction != FLOW_SEND || call->library != TLS_LIBRARY_OPENSSL ||
+	    !ssl_writes_to(call->session, PT_REGS_PARM1(regs)))
+		return;
+	call->has_tail = read_user(call->tail, TLS_TAIL_BYTES, PT_REGS_PARM2(regs) + length - TLS_TAIL_BYTES);
 }
 
 static __always_inline void on_tls_session_gone(struct pt_regs *regs)

@@ -105,6 +105,18 @@ static __always_inline int ssl_bio(__u64 session, __u32 direction, struct bio_si
 	return ssl_bio_at(session, SSL_RBIO_WITH_USER, direction, sight);
 }
 
+/* Is this the BIO that the session writes to, wherever its release has it? */
+static __always_inline bool ssl_writes_to(__u64 session, __u64 bio)
+{
+	static const __u32 places[] = { SSL_RBIO_UNTIL_3_1, SSL_RBIO_SINCE_3_2, SSL_RBIO_WITH_USER };
+	__u64 found;
+
+	for (__u32 i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (read_user(&found, sizeof(found), session + places[i] + sizeof(found)) && found == bio)
+			return true;
+	return false;
+}
+
 /* The observed connection behind a descriptor, or 0. */
 static __always_inline __u64 connection_of_descriptor(__u32 descriptor)
 {

@@ -155,15 +155,59 @@ for link in links:
 """
 
 
-def start_servers(lab, certificate):
+# Node has OpenSSL in its executable, and reads sockets far from where it calls it.
+NODE_CLIENT = """
+const https = require("https");
+const [count, requests, ...ports] = process.argv.slice(2).map(Number);
+let left = count;
+function talk(index) {
+  const number = index % ports.length;
+  const agent = new https.Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false });
+  let done = 0;
+  const next = () => {
+    const options = { host: "127.0.0.1", port: ports[number], path: "/x", agent, headers: { Host: `name-${number}` } };
+    https.get(options, (answer) => {
+      let body = "";
+      answer.on("data", (part) => { body += part; });
+      answer.on("end", () => {
+        if (body !== `name-${number}`) { console.error(body, number); process.exit(1); }
+        if (++done < requests) setImmediate(next);
+        else { agent.destroy(); left--; }
+      });
+    }).on("error", (error) => { console.error(error); process.exit(1); });
+  };
+  next();
+}
+for (let i = 0; i < count; i++) talk(i);
+"""
+
+NODE_SERVERS = """
+const https = require("https"), fs = require("fs");
+const [key, cert, ...ports] = process.argv.slice(2);
+ports.forEach((port, number) => {
+  https.createServer({ key: fs.readFileSync(key), cert: fs.readFileSync(cert) }, (request, response) => {
+    response.end(`name-${number}`);
+  }).listen(Number(port), "127.0.0.1");
+});
+"""
+
+
+def test_node(lab, certificate):
+    ports = start_servers(lab, certificate, tool("node"), NODE_SERVERS)
+    client = lab.file("client.js", NODE_CLIENT)
+    lab.run([tool("node"), client, str(CONNECTIONS), str(REQUESTS), *map(str, ports)], "client")
+    assert_peers(lab, ports, "client", CONNECTIONS // SERVERS * REQUESTS)
+
+
+def start_servers(lab, certificate, interpreter=PYTHON, text=SERVER_PROGRAM):
     with contextlib.ExitStack() as stack:
         # All at once, so that no port comes twice.
         socks = [stack.enter_context(socket.socket()) for _ in range(SERVERS)]
         for sock in socks:
             sock.bind(("127.0.0.1", 0))
         ports = [sock.getsockname()[1] for sock in socks]
-    program = lab.file("servers.py", SERVER_PROGRAM)
-    lab.start([PYTHON, program, *certificate, *map(str, ports)], "servers", ports[-1])
+    program = lab.file("servers", text)
+    lab.start([interpreter, program, *certificate, *map(str, ports)], "servers", ports[-1])
     return ports
 
 

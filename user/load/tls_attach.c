@@ -20,6 +20,7 @@ enum tls_program {
 	GNUTLS_RECEIVE,
 	GNUTLS_SEND,
 	SESSION_GONE,
+	BIO_WRITE,
 };
 
 struct tls_function {
@@ -39,6 +40,8 @@ static const struct tls_function openssl[] = {
 	{ .name = "SSL_write_ex", .entry = SSL_WRITE_EX, .returns = true },
 	{ .name = "SSL_free", .entry = SESSION_GONE, .required = true },
 	{ .name = "SSL_clear", .entry = SESSION_GONE },
+	/* In the same file only where OpenSSL is linked into a program: event loops with BIOs of their own (Node). */
+	{ .name = "BIO_write", .entry = BIO_WRITE },
 };
 
 /* GnuTLS 3: gnutls_record_send2 came with 3.6.3, and everything that sends calls it since. */
@@ -77,6 +80,7 @@ static struct bpf_program *program_of(struct tls_hooks *hooks, enum tls_program 
 		[GNUTLS_RECEIVE] = hooks->bpf->progs.gnutls_receive,
 		[GNUTLS_SEND] = hooks->bpf->progs.gnutls_send,
 		[SESSION_GONE] = hooks->bpf->progs.tls_session_gone,
+		[BIO_WRITE] = hooks->bpf->progs.bio_write,
 	};
 
 	return programs[program];

@@ -18,6 +18,7 @@ const volatile bool ports_ruled = false;    /* there are rules at all */
 const volatile bool capture_unix = true;
 const volatile __u32 call_bytes_max = 131072; /* captured of one call at most */
 const volatile __u32 ring_wakeup_bytes = 0;   /* wake user space when so much is waiting */
+const volatile bool wake_at_exec = false;     /* a new process is looked at before it does much */
 const volatile __u32 ring_scarce_bytes = 0;   /* capture little when so much is waiting */
 const volatile __u32 ring_look_bytes = 0;     /* a processor looks at the ring's filling after adding so much */
 const volatile __u8 call_kinds[CALL_NUMBERS] = {};

@@ -63,8 +63,9 @@ static __always_inline void exec_tell(struct exec_scratch *scratch, __u32 type, 
 	event->header.length = sizeof(*event) + at;
 	event->time_ns = bpf_ktime_get_ns();
 	event->tgid = bpf_get_current_pid_tgid() >> 32;
-	/* Woken at once where user space has to decide about the executable. */
-	ring_put(scratch, sizeof(*event) + at, verdict_required & VERDICT_EXE ? ring_wakeup_bytes : 0);
+	/* Woken at once where user space has to decide about the executable, or to hook its TLS library. */
+	ring_put(scratch, sizeof(*event) + at,
+		 type == EVENT_EXEC && (verdict_required & VERDICT_EXE || wake_at_exec) ? ring_wakeup_bytes : 0);
 }
 
 static __always_inline void verdict_put(__u32 tgid, __u8 verdict)

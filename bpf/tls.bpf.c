@@ -8,6 +8,7 @@
 
 #include "kernel.h"
 #include "tls_call.h"
+#include "tls_go.h"
 #include "tls_mapped.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -66,6 +67,27 @@ SEC("uprobe")
 int bio_write(struct pt_regs *regs)
 {
 	on_bio_write(regs);
+	return 0;
+}
+
+SEC("uprobe")
+int go_read(struct pt_regs *regs)
+{
+	on_go_call(regs, FLOW_RECEIVE);
+	return 0;
+}
+
+SEC("uprobe")
+int go_write(struct pt_regs *regs)
+{
+	on_go_call(regs, FLOW_SEND);
+	return 0;
+}
+
+SEC("uprobe")
+int go_return(struct pt_regs *regs)
+{
+	on_go_return(regs);
 	return 0;
 }
 

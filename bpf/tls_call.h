@@ -30,13 +30,16 @@ struct tls_call {
 	__u64 stack;
 	__u32 direction;
 	__u32 library; /* enum tls_library */
-	__u64 has_tail;
+	__u64 tls_id;  /* of the session, when the call's place in its stream was taken at its beginning; else 0 */
+	__u32 start;   /* and that place */
+	__u32 has_tail;
 	__u8 tail[TLS_TAIL_BYTES]; /* of the ciphertext that it has given to its BIO */
 };
 
 enum tls_library {
 	TLS_LIBRARY_OPENSSL,
 	TLS_LIBRARY_GNUTLS, /* its sessions do not tell their descriptor */
+	TLS_LIBRARY_GO,
 };
 
 /* A thread's calls, and how far the telling of the one that has returned is. It is the thread's own because a per-CPU
@@ -279,6 +282,8 @@ static __always_inline __s64 tls_call_moved(const struct tls_call *call, long re
 	return size <= 0x7fffffff ? (__s64)size : 0;
 }
 
+static __always_inline void go_channel(__u64 session, struct plain_event *event);
+
 /* The call has moved plaintext: whose is it, and where in its stream? */
 static __always_inline int plain_fill(struct tls_thread *thread, const struct tls_call *call, int depth, __u32 moved)
 {
@@ -292,6 +297,8 @@ static __always_inline int plain_fill(struct tls_thread *thread, const struct tl
 	event->direction = direction;
 	if (call->library == TLS_LIBRARY_OPENSSL)
 		ssl_channel(call->session, event);
+	else if (call->library == TLS_LIBRARY_GO)
+		go_channel(call->session, event);
 	if (call->has_tail) {
 		event->has_tail = 1;
 		__builtin_memcpy(event->tail, call->tail, TLS_TAIL_BYTES);
@@ -308,7 +315,7 @@ static __always_inline int plain_fill(struct tls_thread *thread, const struct tl
 	event->tid = (__u32)pid_tgid;
 	event->nested = depth > 0;
 	event->call_length = moved;
-	event->position = session->position[direction];
+	event->position = call->tls_id == session->tls_id ? call->start : session->position[direction];
 	event->peer_position = session->position[direction ^ 1];
 	session->position[direction] = event->position + moved;
 	thread->buffer = call->buffer;

@@ -41,11 +41,14 @@ static __always_inline struct tls_session_value *tls_session_new(const struct tl
 		.conn_id = conn_id,
 	};
 
-	if (bpf_map_update_elem(&tls_sessions, key, &fresh, BPF_ANY)) {
+	struct tls_session_value *value;
+
+	/* Two threads may meet a session first, one with a request, the other with its answer. */
+	(void)bpf_map_update_elem(&tls_sessions, key, &fresh, BPF_NOEXIST);
+	value = bpf_map_lookup_elem(&tls_sessions, key);
+	if (!value)
 		count_add(LOST_TLS_SESSIONS_FULL, 1);
-		return NULL;
-	}
-	return bpf_map_lookup_elem(&tls_sessions, key);
+	return value;
 }
 
 /* Also when a call's plaintext is lost: what follows is another stream, so that nothing is missing in the middle of

@@ -88,7 +88,7 @@ static void tell_tls(const struct config *config)
 	if (tls_hooks_try(config, &error))
 		tell("no", "tls", error.text);
 	else
-		tell("ok", "tls", "OpenSSL and GnuTLS, shared or with symbols; docs/TLS.md lists the rest");
+		tell("ok", "tls", "OpenSSL and GnuTLS, shared or with symbols; Go; docs/TLS.md lists the rest");
 }
 
 int doctor_run(const struct config *config)

@@ -199,13 +199,17 @@ def test_node(lab, certificate):
     assert_peers(lab, ports, "client", CONNECTIONS // SERVERS * REQUESTS)
 
 
-def start_servers(lab, certificate, interpreter=PYTHON, text=SERVER_PROGRAM):
+def free_ports(count):
+    """All at once, so that no port comes twice."""
     with contextlib.ExitStack() as stack:
-        # All at once, so that no port comes twice.
-        socks = [stack.enter_context(socket.socket()) for _ in range(SERVERS)]
+        socks = [stack.enter_context(socket.socket()) for _ in range(count)]
         for sock in socks:
             sock.bind(("127.0.0.1", 0))
-        ports = [sock.getsockname()[1] for sock in socks]
+        return [sock.getsockname()[1] for sock in socks]
+
+
+def start_servers(lab, certificate, interpreter=PYTHON, text=SERVER_PROGRAM):
+    ports = free_ports(SERVERS)
     program = lab.file("servers", text)
     lab.start([interpreter, program, *certificate, *map(str, ports)], "servers", ports[-1])
     return ports

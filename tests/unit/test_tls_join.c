@@ -229,11 +229,33 @@ static void a_descriptor_joins_at_once(void **state)
 	assert_peer(&scene, 0, 3);
 	assert_int_equal(scene.world.exchanges[0].side, SIDE_SERVER);
 	end_conn(&scene, 3);
-	tls_tick(scene.tls, scene.world.now_ns + 100000000);
+	tls_tick(scene.tls, scene.world.now_ns + 1000000000);
 	assert_int_equal(tls_table_sessions(scene.tls), 0);
 	assert_int_equal(stream_table_connections(scene.streams), 0);
 	assert_int_equal(scene.world.report_count, 0);
 	assert_int_equal(tls_table_counts(scene.tls)->sessions[TLS_JOIN_DESCRIPTOR], 1);
+	finish(&scene);
+}
+
+/* Another thread has the answer before the request's call has returned. */
+static void an_answer_before_its_request_waits(void **state)
+{
+	struct scene scene;
+	struct plain_segment told;
+
+	(void)state;
+	begin(&scene);
+	hello(&scene, 3);
+	told = plain(&scene, 1, DIRECTION_RECEIVE, 2, "R000000");
+	told.conn_id = 3;
+	tls_on_plain(scene.tls, &told);
+	stream_tick(scene.streams, scene.world.now_ns);
+	stream_tick(scene.streams, scene.world.now_ns + 10 * WORLD_HOLD_NS);
+	assert_int_equal(scene.world.exchange_count, 0);
+	say(&scene, 1, DIRECTION_SEND, 1, "Q000000");
+	assert_int_equal(scene.world.exchange_count, 1);
+	assert_int_equal(scene.world.exchanges[0].error, EXCHANGE_COMPLETE);
+	assert_int_equal(stream_table_losses(scene.streams)->out_of_step[STEP_RESPONSE_ALONE], 0);
 	finish(&scene);
 }
 
@@ -463,6 +485,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_descriptor_joins_at_once),
+		cmocka_unit_test(an_answer_before_its_request_waits),
 		cmocka_unit_test(ciphertext_joins),
 		cmocka_unit_test(two_calls_join),
 		cmocka_unit_test(tickets_before_the_answer),

@@ -65,6 +65,7 @@ static int configure(struct capture *capture, const struct config *config, struc
 	bpf->rodata->call_bytes_max = (uint32_t)config->capture_max_call_bytes;
 	bpf->rodata->ring_wakeup_bytes = (uint32_t)(config->capture_ring_bytes / WAKEUP_FRACTION);
 	bpf->rodata->ring_look_bytes = (uint32_t)(config->capture_ring_bytes / LOOK_FRACTION);
+	bpf->rodata->wake_at_exec = config->capture_tls;
 	bpf->rodata->ring_scarce_bytes = (uint32_t)(config->capture_ring_bytes / SCARCE_FRACTION);
 	bpf->rodata->have_rdonly_cast = kernel_has_function(btf, "bpf_rdonly_cast");
 	bpf->rodata->receive_has_nonblock = kernel_function_arity(btf, "tcp_recvmsg") == 6;

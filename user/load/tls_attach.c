@@ -11,6 +11,7 @@
 #include "load/tls_internal.h"
 #include "load/uprobe.h"
 #include "symbol/elf_file.h"
+#include "symbol/go_file.h"
 
 enum tls_program {
 	SSL_READ,
@@ -86,26 +87,39 @@ static struct bpf_program *program_of(struct tls_hooks *hooks, enum tls_program 
 	return programs[program];
 }
 
-/* The descriptor names the file even where its path is another namespace's, or gone. */
-static int attach_one(struct tls_hooks *hooks, struct tls_file *file, const struct bpf_program *program, int fd,
-		      uint64_t offset, bool at_return)
+static int attach_perf(struct tls_file *file, const struct bpf_program *program, const char *path,
+		       const uint64_t *offsets, uint32_t count, bool at_return)
 {
 	LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = at_return);
-	struct bpf_link *link;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct bpf_link *link = NULL;
+
+		errno = ENOSPC;
+		if (file->link_count < TLS_LINKS_MAX)
+			link = bpf_program__attach_uprobe_opts(program, -1, path, offsets[i], &options);
+		if (!link)
+			return -errno;
+		file->links[file->link_count++] = link;
+	}
+	return 0;
+}
+
+/* The descriptor names the file even where its path is another namespace's, or gone. */
+static int attach_some(struct tls_hooks *hooks, struct tls_file *file, const struct bpf_program *program, int fd,
+		       const uint64_t *offsets, uint32_t count, bool at_return)
+{
 	char path[64];
 	int error;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (hooks->multi) {
-		error = uprobe_multi_attach(program, path, offset, at_return, &file->fds[file->link_count]);
-		file->link_count += !error;
-		return error;
-	}
-	link = bpf_program__attach_uprobe_opts(program, -1, path, offset, &options);
-	if (!link)
-		return -errno;
-	file->links[file->link_count++] = link;
-	return 0;
+	if (!hooks->multi)
+		return attach_perf(file, program, path, offsets, count, at_return);
+	if (file->link_count >= TLS_LINKS_MAX)
+		return -ENOSPC;
+	error = uprobe_multi_attach(program, path, offsets, count, at_return, &file->fds[file->link_count]);
+	file->link_count += !error;
+	return error;
 }
 
 /* Returns first: a call whose return is not hooked yet would be remembered in vain. */
@@ -115,9 +129,9 @@ static int attach_function(struct tls_hooks *hooks, struct tls_file *file, int f
 	int error = 0;
 
 	if (function->returns)
-		error = attach_one(hooks, file, hooks->bpf->progs.tls_return, fd, offset, true);
+		error = attach_some(hooks, file, hooks->bpf->progs.tls_return, fd, &offset, 1, true);
 	if (!error)
-		error = attach_one(hooks, file, program_of(hooks, function->entry), fd, offset, false);
+		error = attach_some(hooks, file, program_of(hooks, function->entry), fd, &offset, 1, false);
 	return error;
 }
 
@@ -154,7 +168,25 @@ static int attach_library(struct tls_hooks *hooks, struct tls_file *file, int fd
 	return error;
 }
 
-void tls_attach(struct tls_hooks *hooks, struct tls_file *file, int fd)
+/* Go's crypto/tls. Returns first, as above. */
+static int attach_go(struct tls_hooks *hooks, struct tls_file *file, int fd)
+{
+	struct go_function functions[] = { { .name = "crypto/tls.(*Conn).Read" },
+					   { .name = "crypto/tls.(*Conn).Write" } };
+	const struct bpf_program *entries[] = { hooks->bpf->progs.go_read, hooks->bpf->progs.go_write };
+	int error = go_find_functions(fd, functions, 2);
+
+	if (error || !functions[0].offset || !functions[1].offset)
+		return error == -ENOTSUP ? error : 0;
+	for (size_t i = 0; i < 2 && !error; i++)
+		error = attach_some(hooks, file, hooks->bpf->progs.go_return, fd, functions[i].returns,
+				    (uint32_t)functions[i].return_count, false);
+	for (size_t i = 0; i < 2 && !error; i++)
+		error = attach_some(hooks, file, entries[i], fd, &functions[i].offset, 1, false);
+	return error;
+}
+
+static int attach_found(struct tls_hooks *hooks, struct tls_file *file, int fd)
 {
 	struct symbol symbols[LIBRARY_COUNT * FUNCTIONS_MAX] = { 0 };
 	const struct tls_library *found = NULL;
@@ -164,20 +196,25 @@ void tls_attach(struct tls_hooks *hooks, struct tls_file *file, int fd)
 		for (size_t j = 0; j < libraries[i].count; j++)
 			symbols[count++].name = libraries[i].functions[j].name;
 	if (elf_find_symbols(fd, symbols, count))
-		return;
+		return 0;
 	for (size_t i = 0; i < LIBRARY_COUNT && !found; i++) {
 		if (has_library(&libraries[i], &symbols[first]))
 			found = &libraries[i];
 		else
 			first += libraries[i].count;
 	}
-	if (!found)
-		return;
-	if (attach_library(hooks, file, fd, found, &symbols[first])) {
+	return found ? attach_library(hooks, file, fd, found, &symbols[first]) : attach_go(hooks, file, fd);
+}
+
+void tls_attach(struct tls_hooks *hooks, struct tls_file *file, int fd)
+{
+	if (attach_found(hooks, file, fd)) {
 		detach(file);
 		hooks->figures.refused++;
 		return;
 	}
+	if (!file->link_count)
+		return;
 	hooks->figures.files++;
 	hooks->figures.hooks += file->link_count;
 	hooks->attached_ns = clock_monotonic_ns();

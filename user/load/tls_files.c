@@ -158,6 +158,7 @@ void tls_hooks_sighted(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns)
 
 void tls_hooks_tick(struct tls_hooks *hooks, uint64_t now_ns)
 {
+	tls_sweep(hooks, now_ns);
 	for (size_t i = 0; i < hooks->look_count;) {
 		struct tls_look look = hooks->looks[i];
 

@@ -11,7 +11,7 @@
 
 #include "bpf/tls.skel.h"
 
-#define TLS_LINKS_MAX 16 /* hooks on one file */
+#define TLS_LINKS_MAX 64 /* hooks on one file */
 #define TLS_FILES_MAX 4096
 #define TLS_LOOKS_MAX 1024
 #define TLS_SIGHTS 256 /* processes that began connections, remembered; a power of two */
@@ -42,7 +42,8 @@ struct tls_hooks {
 	struct tls_look looks[TLS_LOOKS_MAX];
 	size_t look_count;
 	struct tls_look sights[TLS_SIGHTS]; /* due_ns: not to be looked at before */
-	bool multi; /* by links of many; else by perf's events, which need CAP_SYS_ADMIN on newer kernels */
+	bool multi;        /* by links of many; else by perf's events, which need CAP_SYS_ADMIN on newer kernels */
+	uint64_t sweep_ns; /* not to be swept before */
 	uint64_t attached_ns;
 	struct bpf_link *mapped; /* the kernel tells of libraries; NULL: processes are looked at again and again */
 	struct tls_figures figures;
@@ -53,5 +54,7 @@ void tls_files_offer(struct tls_hooks *hooks, int fd);
 void tls_files_free(struct tls_hooks *hooks);
 /* Known by name to hold a library. */
 bool tls_files_name_fits(const char *path);
+/* tls_sweep.c */
+void tls_sweep(struct tls_hooks *hooks, uint64_t now_ns);
 /* tls_attach.c: 0 when the file has nothing to hook. */
 void tls_attach(struct tls_hooks *hooks, struct tls_file *file, int fd);

@@ -33,8 +33,8 @@ void uprobe_multi_prepare(struct bpf_program *program)
 	(void)bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)TRACE_UPROBE_MULTI);
 }
 
-int uprobe_multi_attach(const struct bpf_program *program, const char *path, uint64_t offset, bool at_return,
-			int *ret_fd)
+int uprobe_multi_attach(const struct bpf_program *program, const char *path, const uint64_t *offsets, uint32_t count,
+			bool at_return, int *ret_fd)
 {
 	struct link_create_uprobe_multi attributes;
 	long fd;
@@ -43,8 +43,8 @@ int uprobe_multi_attach(const struct bpf_program *program, const char *path, uin
 	attributes.program = (uint32_t)bpf_program__fd(program);
 	attributes.attach_type = TRACE_UPROBE_MULTI;
 	attributes.path = (uint64_t)(uintptr_t)path;
-	attributes.offsets = (uint64_t)(uintptr_t)&offset;
-	attributes.count = 1;
+	attributes.offsets = (uint64_t)(uintptr_t)offsets;
+	attributes.count = count;
 	attributes.multi_flags = at_return ? UPROBE_MULTI_RETURN : 0;
 	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
 	if (fd < 0)
@@ -57,7 +57,8 @@ int uprobe_multi_attach(const struct bpf_program *program, const char *path, uin
 bool uprobe_multi_works(const struct bpf_program *program)
 {
 	int fd = -1;
-	int error = uprobe_multi_attach(program, "/", 1, false, &fd);
+	uint64_t offset = 1;
+	int error = uprobe_multi_attach(program, "/", &offset, 1, false, &fd);
 
 	if (!error)
 		close(fd);

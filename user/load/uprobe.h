@@ -16,5 +16,5 @@ void uprobe_multi_prepare(struct bpf_program *program);
 /* Has this kernel such links? Found by trying, with a prepared program that is loaded. */
 bool uprobe_multi_works(const struct bpf_program *program);
 /* The link's descriptor; closing it detaches. */
-MUST_CHECK int uprobe_multi_attach(const struct bpf_program *program, const char *path, uint64_t offset, bool at_return,
-				   int *ret_fd);
+MUST_CHECK int uprobe_multi_attach(const struct bpf_program *program, const char *path, const uint64_t *offsets,
+				   uint32_t count, bool at_return, int *ret_fd);

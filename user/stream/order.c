@@ -217,16 +217,22 @@ static void force_all(struct stream_table *table, struct connection *conn, enum 
 		(void)drain(table, conn, round & 1 ? !first : first, true);
 }
 
+/* A call of a TLS library returns in user space, where the thread may have to wait for a processor between the socket's
+ * call and that return, while another thread already has the answer. */
+#define TLS_PATIENCE 25
+
 /* What is held waits from the first tick that sees it, whatever is held before it. */
-static bool patience_is_over(struct stream_table *table, struct lane *lane, uint64_t now_ns)
+static bool patience_is_over(struct stream_table *table, const struct connection *conn, struct lane *lane,
+			     uint64_t now_ns)
 {
+	uint64_t hold_ns = table->config.hold_ns * (conn->tls ? TLS_PATIENCE : 1);
 	uint64_t since_ns = lane->head ? lane->head->seen_ns : lane->stalled_ns;
 	struct piece *piece;
 
 	if (lane->stall != STALL_TIME)
 		return false;
 	if (since_ns)
-		return now_ns - since_ns >= table->config.hold_ns;
+		return now_ns - since_ns >= hold_ns;
 	if (!lane->head)
 		lane->stalled_ns = now_ns;
 	for (piece = lane->head; piece; piece = piece->next)
@@ -244,7 +250,7 @@ void order_tick(struct stream_table *table, struct connection *conn, uint64_t no
 		enum direction direction = i ? !first : first;
 		struct lane *lane = &conn->lanes[direction];
 
-		while (patience_is_over(table, lane, now_ns)) {
+		while (patience_is_over(table, conn, lane, now_ns)) {
 			if (conn->closing)
 				force_all(table, conn, first);
 			else if (lane->head)

@@ -8,7 +8,7 @@
 
 #include "stream/tls_table.h"
 
-#define LINGER_NS 50000000ULL   /* between the connection's end and the session's */
+#define LINGER_NS 500000000ULL  /* between the connection's end and the session's */
 #define ORPHAN_NS 2000000000ULL /* an object that is freed, on a connection that stays */
 
 void tls_session_wait(struct tls_table *table, struct tls_session *session)

@@ -27,7 +27,8 @@ import (
 
 func serve(name, address, certificate, key string) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, name) })
-	server := &http.Server{Addr: address, Handler: handler, TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}}
+	none := map[string]func(*http.Server, *tls.Conn, http.Handler){}
+	server := &http.Server{Addr: address, Handler: handler, TLSNextProto: none}
 	panic(server.ListenAndServeTLS(certificate, key))
 }
 

@@ -236,6 +236,8 @@ static __always_inline void transfer_tell(struct scratch *scratch, __u64 conn_id
 	if (offset)
 		capture_skip();
 	capture_first(scratch);
+	if (capture->filled >= sizeof(__u64) && begins_http(eight_bytes(scratch, 0)))
+		http_mark(scratch);
 	for (int round = 0; round < PASS_ROUNDS && capture->want && capture->filled >= LOOK_BYTES; round++) {
 		if (!body_pass_over())
 			break;

@@ -240,7 +240,8 @@ struct connection_value {
 	__u8 closed;      /* TCP_CLOSE was reached */
 	__u8 recent_slot; /* see recent.h: the verifier lets nobody reckon with the address of a socket */
 	__u16 states;     /* of TCP, that were reached: bits */
-	__u8 reserved[4];
+	__u8 http;        /* a call began with an HTTP message: chunks may follow */
+	__u8 reserved[3];
 };
 _Static_assert(sizeof(struct connection_value) == 64, "connection_value");
 

@@ -62,6 +62,41 @@ static __always_inline bool looks_like_message(const __u8 *bytes)
 	return bytes[0] == 'H' && bytes[1] == 'T' && bytes[2] == 'T' && bytes[3] == 'P';
 }
 
+/* The first bytes of a call, first byte least significant, with the bits of those that matter. */
+#define HTTP_1_1 0x312e312f50545448ULL  /* "HTTP/1.1" */
+#define POST_SLASH 0x2f2054534f50ULL    /* "POST /" */
+#define PUT_SLASH 0x2f20545550ULL       /* "PUT /" */
+#define PATCH_SLASH 0x2f204843544150ULL /* "PATCH /" */
+#define BYTES_MASK(count) ((1ULL << 8 * (count)) - 1)
+
+/* Does a call that begins with these eight bytes begin with an HTTP message? Requests whose methods have chunked bodies
+ * are enough: the others' connections are known by their responses. */
+static __always_inline bool begins_http(__u64 first)
+{
+	return first == HTTP_1_1 || (first & BYTES_MASK(6)) == POST_SLASH || (first & BYTES_MASK(5)) == PUT_SLASH ||
+	       (first & BYTES_MASK(7)) == PATCH_SLASH;
+}
+
+/* Marks the connection of the transfer at hand. True: it is marked now. */
+static __always_inline bool http_mark(const struct scratch *scratch)
+{
+	struct connection_key key = { .sock = (__u64)scratch->transfer.sock };
+	struct connection_value *connection = bpf_map_lookup_elem(&connections, &key);
+
+	if (connection)
+		connection->http = 1;
+	return connection != NULL;
+}
+
+/* Outside of HTTP digits and CR LF are ordinary: a call that goes on with a pipeline of Redis may begin with them. */
+static __always_inline bool http_marked(const struct scratch *scratch)
+{
+	struct connection_key key = { .sock = (__u64)scratch->transfer.sock };
+	const struct connection_value *connection = bpf_map_lookup_elem(&connections, &key);
+
+	return connection && connection->http;
+}
+
 /* RFC 9112 section 7.1: chunk-size CRLF, with no extension. Where the chunk's data ends, in the call; 0 when this is no
  * size line. The size is built in the map: the verifier would follow every value that it can take. Not static: it is
  * looked at once. */
@@ -92,7 +127,7 @@ __noinline int hint_chunk_end(void)
 		scan->digits = i + 1;
 	}
 	line += scan->digits & 7;
-	if (!scan->digits || line[0] != '\r' || line[1] != '\n')
+	if (!scan->digits || line[0] != '\r' || line[1] != '\n' || !http_marked(scratch))
 		return 0;
 	return (scratch->payload[0] == '\r' ? 2 : 0) + scan->digits + 2 + scan->length;
 }

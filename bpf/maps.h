@@ -128,7 +128,7 @@ struct head_shape {
 	__u16 length;    /* of the head; 0: not known */
 	__u16 length_at; /* of those digits */
 	__u16 wait;      /* responses to let pass before looking again */
-	__u16 reserved;
+	__u16 http;      /* the connection is marked as HTTP's */
 };
 
 /* What the hash maps answered last, on this processor: see recent.h. */

@@ -17,7 +17,6 @@
 #define SHAPE_BODY_MIN 32 /* less is not worth it */
 #define SHAPE_DIGITS_MAX 7
 #define CRLF_CRLF 0x0a0d0a0d
-#define HTTP_1_1 0x312e312f50545448ULL /* "HTTP/1.1", first byte least significant */
 
 static __always_inline __u64 eight_bytes(const struct scratch *scratch, __u32 at)
 {

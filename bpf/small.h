@@ -144,6 +144,9 @@ static __always_inline bool small_tell(struct scratch *scratch, __u64 conn_id, s
 	if (small_copy(scratch, slot, remembered ? known->shape.length : 0))
 		return false;
 	copied = scratch->capture.filled & (2 * CHUNK_BYTES - 1);
+	if (!(remembered && known->shape.http) && copied >= sizeof(__u64) && begins_http(eight_bytes(scratch, 0)) &&
+	    http_mark(scratch) && remembered)
+		known->shape.http = 1;
 	event_begin(scratch, conn_id, positions, 0);
 	event->full_length = length;
 	event->captured_length = copied;

@@ -171,6 +171,14 @@ def test_python(lab, server, client):
     assert counts(samples, f"{lab.prefix}-py", "client").get("SUBSCRIBE", 0) > 0
 
 
+def test_deep_pipeline(lab, server):
+    """redis-cli --pipe sends without waiting for anything: calls begin anywhere, with what may look like a chunk's size."""
+    commands = "".join(f"*3\r\n$3\r\nSET\r\n$10\r\nkey:{i:06d}\r\n$5\r\n{i:05d}\r\n" for i in range(50000))
+    server.inside("pipe", "--pipe", stdin=commands)
+    samples = expect(lab, server, ["pipe"], lookups=False)
+    assert counts(samples, f"{lab.prefix}-pipe", "client")["SET"] == 50000
+
+
 SECRET = "s3cr3tW0rd"
 # A secret in every place where a client or a script can put one.
 SECRETS = """

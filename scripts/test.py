@@ -24,7 +24,10 @@ def build(names):
     goals = ["fuzzers"] if names == ["fuzz"] else ["build-tests"]
     if names == ["check"]:
         goals = ["all"]
-    status = subprocess.call(["make", "--no-print-directory", "-C", ROOT] + goals)
+    # Started by make itself, this one would be a part of it, and have one processor: its jobs are not handed down here.
+    flags = re.sub(r"(^| )(-j\d*|--jobserver-\S+)", "", os.environ.get("MAKEFLAGS", ""))
+    environment = {**os.environ, "MAKEFLAGS": flags.strip(), "MAKELEVEL": "0"}
+    status = subprocess.call(["make", "--no-print-directory", "-C", ROOT] + goals, env=environment)
     if status != 0:
         die("the build failed, see above")
 

@@ -12,8 +12,9 @@
 #define SERVER_HELLO "\x16\x03\x03\x00\x05\x02\x00\x00\x01\x00"
 #define RANDOM "\x8f\x00\x13\xfe\xa9\x55\x02\x71\xcc\x0b\x90\x3d\xe6\x1f\x77\x28\xd4\x00\x4a\x9b"
 #define SSH "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"
-#define PING "*1\r\n$4\r\nPING\r\n"
-#define PONG "+PONG\r\n"
+/* MQTT 3.1.1, sections 3.1 and 3.2. */
+#define CONNECT "\x10\x11\x00\x04MQTT\x04\x02\x00\x3c\x00\x05truth"
+#define CONNACK "\x20\x02\x00\x00"
 #define SMTP "220 mail.example ESMTP\r\n"
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 #define SETTINGS "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
@@ -45,7 +46,7 @@
 static const struct script noise_posing = FOREIGN_POSING(RANDOM, RANDOM, "unknown");
 static const struct script tls = FOREIGN(CLIENT_HELLO, SERVER_HELLO, "tls");
 static const struct script noise = FOREIGN(RANDOM, RANDOM, "unknown");
-static const struct script redis = FOREIGN(PING, PONG, "unknown");
+static const struct script mqtt = FOREIGN(CONNECT, CONNACK, "unknown");
 static const struct script http2 = FOREIGN(PREFACE, SETTINGS, "unknown");
 static const struct script ssh = SERVER_FIRST(SSH, SSH, "unknown");
 static const struct script smtp = SERVER_FIRST(SMTP, "EHLO truth.example\r\n", "unknown");
@@ -120,7 +121,7 @@ const struct truth_case cases_foreign[] = {
 	NOT_HTTP("tls", "a TLS handshake: told as such, every byte counted", tls),
 	NOT_HTTP("noise", "random bytes", noise),
 	NOT_HTTP("noise-posing", "random bytes, then a call whose bytes begin as a request does", noise_posing),
-	NOT_HTTP("redis", "Redis", redis),
+	NOT_HTTP("mqtt", "MQTT, which sonde does not read", mqtt),
 	NOT_HTTP("http2", "HTTP/2 with prior knowledge is not HTTP/1", http2),
 	NOT_HTTP("ssh", "SSH: the server speaks first", ssh),
 	NOT_HTTP("smtp", "a 220 greeting is no HTTP response", smtp),

@@ -22,7 +22,7 @@ import http_lab
 
 TRUTH = os.path.join(http_lab.ROOT, "build", "tests", "e2e", "container_truth")
 HEX = "0123456789abcdef" * 4
-WORK = "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; sleep 60"
+WORK = "i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; sleep 60"
 
 
 @pytest.fixture(name="cgroups")

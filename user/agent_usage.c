@@ -30,10 +30,17 @@ static int each_detail(void *ctx, void (*visit)(void *visit_ctx, const struct us
 
 static bool is_told(const struct agent *agent, enum usage_family family, bool wanted)
 {
+	static const char *const options[USAGE_FAMILIES] = {
+		[USAGE_SCHEDULER] = "usage.scheduler",
+		[USAGE_MEMORY] = "usage.memory",
+		[USAGE_BLOCK] = "usage.block",
+		[USAGE_TCP] = "usage.tcp",
+	};
 	const char *missing = usage_missing(agent->usage, family);
 
 	if (wanted && *missing)
-		log_info("some of what only the kernel knows of containers is missing", log_text("reason", missing));
+		log_info("some of what only the kernel knows of containers is missing",
+			 log_text("option", options[family]), log_text("reason", missing));
 	return wanted && usage_has(agent->usage, family);
 }
 

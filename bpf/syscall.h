@@ -230,8 +230,7 @@ static __always_inline void on_call_exit(struct pt_regs *regs, long result)
 	call.task = (struct task_struct *)bpf_get_current_task();
 	call.pid_tgid = pid_tgid_of(call.task);
 	/* Who connects need not be selected: the other end may be. */
-	if (!scratch ||
-	    (!call_connects(kind) && !process_selected_recently(&scratch->recent, call.pid_tgid >> 32)))
+	if (!scratch || (!call_connects(kind) && !process_selected_recently(&scratch->recent, call.pid_tgid >> 32)))
 		return;
 	if (!result && !call_receives(kind) && !call_connects(kind))
 		return;

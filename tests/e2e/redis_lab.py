@@ -106,18 +106,19 @@ def without(calls, command, number):
     return {name: count for name, count in left.items() if count}
 
 
-def expect(lab, server, clients, lookups=True, unknown=0, inner=None, lost=False):
+def expect(lab, server, clients, lookups=True, unknown=None, inner=None, lost=False):
     """Both sides say what the server says: each command's calls and failures, hits and misses. Returns the samples.
 
-    `unknown` commands are in no book. `inner` are the calls of scripts, which cross no socket.
+    `unknown` commands, by the name that sonde gives them, all failed and are in no book. `inner` are the calls of
+    scripts, which cross no socket.
     """
     books = server.books()
-    calls = {**books.calls, **({"_OTHER": unknown} if unknown else {})}
+    unknown = unknown or {}
+    calls = {**books.calls, **unknown}
     for name, count in (inner or {}).items():
         calls = without(calls, name, count)
     failed = {name: count for name, count in books.failed.items() if count}
-    if unknown:
-        failed["_OTHER"] = unknown
+    failed.update(unknown)
     hits = {"server": books.hits, "client": books.hits}
     misses = {"server": books.misses, "client": books.misses}
     wanted = {"server": calls, "client": without(calls, "INFO", server.infos)}

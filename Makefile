@@ -264,6 +264,7 @@ bench:
 	@$(MAKE) --no-print-directory all build-tests
 	@python3 tests/bench/bench.py $(BENCH_ARGS)
 	@python3 tests/bench/postgres.py
+	@/usr/bin/python3 tests/bench/redis.py
 	@/usr/bin/python3 tests/bench/node.py $(BENCH_NODE_ARGS)
 
 bench-node:

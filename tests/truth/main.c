@@ -33,6 +33,7 @@ enum {
 	OPTION_DRY,
 	OPTION_HOST,
 	OPTION_TIMES,
+	OPTION_MISSED,
 };
 
 static const struct option long_options[] = {
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
 	{ "dry-run", no_argument, NULL, OPTION_DRY },
 	{ "host-wide", no_argument, NULL, OPTION_HOST },
 	{ "times", no_argument, NULL, OPTION_TIMES },
+	{ "spare-missed", no_argument, NULL, OPTION_MISSED },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -55,8 +57,10 @@ static int usage(void)
 {
 	fputs("usage: truth --sonde PATH [--backend auto|fentry|kprobe|tracepoint] [--case GLOB] [--json FILE]\n"
 	      "             [--scale X] [--slow X] [--host-wide] [--times] [--log-level LEVEL] [--sonde-arg ARG]...\n"
+	      "             [--spare-missed]\n"
 	      "       truth --dry-run | --list [--case GLOB]\n"
-	      "--scale multiplies the big counts and sizes, --slow the deadlines (both 1).\n",
+	      "--scale multiplies the big counts and sizes, --slow the deadlines (both 1); --spare-missed asks for right\n"
+	      "counts alone where the kernel tells programs as missed whose work another one did.\n",
 	      stderr);
 	return EXIT_USAGE;
 }
@@ -107,6 +111,8 @@ static bool parse_option(struct options *options, int option)
 		return options->times = true;
 	case OPTION_HOST:
 		return options->host_wide = true;
+	case OPTION_MISSED:
+		return options->spare_missed = true;
 	default:
 		return false;
 	}

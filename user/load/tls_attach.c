@@ -4,6 +4,7 @@
  * would be requests without responses.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -135,14 +136,39 @@ static int attach_function(struct tls_hooks *hooks, struct tls_file *file, int f
 	return error;
 }
 
+struct release {
+	struct bpf_link *link; /* NULL: `fd` is one */
+	int fd;
+	pthread_t thread;
+	bool running;
+};
+
+static void *release(void *ctx)
+{
+	struct release *held = ctx;
+
+	if (held->link)
+		bpf_link__destroy(held->link);
+	else
+		close(held->fd);
+	return NULL;
+}
+
+/* The kernel takes 50 to 90 ms to let a hook go, while it waits until no processor is inside of it: one wait for all
+ * of a file's hooks, not one after the other, or the agent would need a second to stop. */
 static void detach(struct tls_file *file)
 {
-	while (file->link_count--) {
-		if (file->links[file->link_count])
-			bpf_link__destroy(file->links[file->link_count]);
-		else
-			close(file->fds[file->link_count]);
+	struct release held[TLS_LINKS_MAX];
+
+	for (size_t i = 0; i < file->link_count; i++) {
+		held[i] = (struct release){ .link = file->links[i], .fd = file->fds[i] };
+		held[i].running = !pthread_create(&held[i].thread, NULL, release, &held[i]);
+		if (!held[i].running)
+			release(&held[i]);
 	}
+	for (size_t i = 0; i < file->link_count; i++)
+		if (held[i].running)
+			pthread_join(held[i].thread, NULL);
 	file->link_count = 0;
 }
 

@@ -37,20 +37,13 @@ enum {
 };
 
 static const struct option long_options[] = {
-	{ "sonde", required_argument, NULL, OPTION_SONDE },
-	{ "backend", required_argument, NULL, OPTION_BACKEND },
-	{ "case", required_argument, NULL, OPTION_CASE },
-	{ "json", required_argument, NULL, OPTION_JSON },
-	{ "scale", required_argument, NULL, OPTION_SCALE },
-	{ "slow", required_argument, NULL, OPTION_SLOW },
-	{ "sonde-arg", required_argument, NULL, OPTION_ARG },
-	{ "log-level", required_argument, NULL, OPTION_LOG },
-	{ "list", no_argument, NULL, OPTION_LIST },
-	{ "dry-run", no_argument, NULL, OPTION_DRY },
-	{ "host-wide", no_argument, NULL, OPTION_HOST },
-	{ "times", no_argument, NULL, OPTION_TIMES },
-	{ "spare-missed", no_argument, NULL, OPTION_MISSED },
-	{ NULL, 0, NULL, 0 },
+	{ "sonde", required_argument, NULL, OPTION_SONDE },   { "backend", required_argument, NULL, OPTION_BACKEND },
+	{ "case", required_argument, NULL, OPTION_CASE },     { "json", required_argument, NULL, OPTION_JSON },
+	{ "scale", required_argument, NULL, OPTION_SCALE },   { "slow", required_argument, NULL, OPTION_SLOW },
+	{ "sonde-arg", required_argument, NULL, OPTION_ARG }, { "log-level", required_argument, NULL, OPTION_LOG },
+	{ "list", no_argument, NULL, OPTION_LIST },           { "dry-run", no_argument, NULL, OPTION_DRY },
+	{ "host-wide", no_argument, NULL, OPTION_HOST },      { "times", no_argument, NULL, OPTION_TIMES },
+	{ "spare-missed", no_argument, NULL, OPTION_MISSED }, { NULL, 0, NULL, 0 },
 };
 
 static int usage(void)
@@ -59,8 +52,8 @@ static int usage(void)
 	      "             [--scale X] [--slow X] [--host-wide] [--times] [--log-level LEVEL] [--sonde-arg ARG]...\n"
 	      "             [--spare-missed]\n"
 	      "       truth --dry-run | --list [--case GLOB]\n"
-	      "--scale multiplies the big counts and sizes, --slow the deadlines (both 1); --spare-missed asks for right\n"
-	      "counts alone where the kernel tells programs as missed whose work another one did.\n",
+	      "--scale multiplies the big counts and sizes, --slow the deadlines (both 1).\n"
+	      "--spare-missed asks for right counts alone, where the kernel tells more as missed than was.\n",
 	      stderr);
 	return EXIT_USAGE;
 }

@@ -138,8 +138,8 @@ static int attach_function(struct tls_hooks *hooks, struct tls_file *file, int f
 
 struct release {
 	struct bpf_link *link; /* NULL: `fd` is one */
-	int fd;
 	pthread_t thread;
+	int fd;
 	bool running;
 };
 

@@ -237,7 +237,7 @@ test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-ke
 
 # Every case under every backend: hours.
 test-kernels-full:
-	@TRUTH_CASES='*' scripts/test.py kernels
+	@DATABASES=yes TRUTH_CASES='*' scripts/test.py kernels
 
 # Clients in other languages, whose drivers come from their registries: what cannot be had is skipped.
 test-drivers:
@@ -290,7 +290,7 @@ help:
 	@echo 'make                 build $(B)/sonde'
 	@echo 'sudo make setup      install what building and testing need'
 	@echo 'make test-LAYER      one layer: canary unit golden fuzz bpf truth e2e kernels'
-	@echo 'make test-kernels-full  every truth case on every kernel: over an hour'
+	@echo 'make test-kernels-full  every truth case and Redis on every kernel: over an hour'
 	@echo 'sudo make test-drivers  clients of databases in other languages, by their registries'
 	@echo 'make test-interop    against a real OpenTelemetry Collector, built by the Go toolchain'
 	@echo 'make check           format, layers, lengths, licences, clang-tidy, cppcheck'

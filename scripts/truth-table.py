@@ -28,9 +28,21 @@ GROUPS = {
     8: "both sides of a connection, proxies",
     9: "not HTTP, or HTTP that is malformed",
     10: "latency",
+    11: "databases: real servers, their clients and their own books",
 }
 BEGIN, END = "<!-- generated: kernels -->", "<!-- end -->"
 MARK = {"pass": "exact", "fail": "**wrong**", "skip": "–"}
+
+
+def read_report(name):
+    path = os.path.join(REPORTS, name)
+    if not os.path.exists(path):
+        return []
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except json.JSONDecodeError as error:
+        sys.exit(f"truth-table: {os.path.relpath(path, ROOT)} is cut short or broken: {error}")
 
 
 def load():
@@ -38,15 +50,9 @@ def load():
     columns = {}
     for place in PLACES:
         for backend in BACKENDS:
-            path = os.path.join(REPORTS, f"{place}-{backend}.json")
-            if not os.path.exists(path):
-                continue
-            try:
-                with open(path, encoding="utf-8") as file:
-                    rows = json.load(file)
-            except json.JSONDecodeError as error:
-                sys.exit(f"truth-table: {os.path.relpath(path, ROOT)} is cut short or broken: {error}")
-            columns[place, backend] = {row["case"]: row for row in rows}
+            rows = read_report(f"{place}-{backend}.json") + read_report(f"{place}-database-{backend}.json")
+            if rows:
+                columns[place, backend] = {row["case"]: row for row in rows}
     return columns
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the BPF and truth layers under every backend on real kernels in a VM: `scripts/vm/matrix.sh [KERNEL...]`.
+# Runs the BPF and truth layers and Redis under every backend on real kernels: `scripts/vm/matrix.sh [KERNEL...]`.
 # Prints TAP with a `# section:` line before each part; truth's JSON: build/test-results/truth/KERNEL-BACKEND.json.
-# TRUTH_ARGS and BACKENDS narrow a run while developing. One processor for each VM: under emulation a second one costs
+# Redis with DATABASES=yes alone. TRUTH_ARGS and BACKENDS narrow a run while developing. One processor for each VM: under emulation a second one costs
 # more in wake-ups than it gives; the running kernel's layers have all of the host's. Truth watches the whole guest.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -16,15 +16,19 @@ pick="@($pick|two-lengths).@(tcp4|unix)"
 status=0
 for kernel in ${*:-5.10 6.1 6.12 newest}; do
     scripts/vm/fetch.sh "$kernel" >&2
-    files=(--file build/sonde --file scripts/vm/guest.sh)
+    files=(--file build/sonde --file scripts/vm/guest.sh --file scripts/vm/database.sh)
     for program in build/tests/truth/truth build/tests/bpf/test_*; do
         [ ! -x "$program" ] || files+=(--file "$program")
+    done
+    for program in redis-server redis-benchmark redis-cli; do
+        path=$(PATH="$PWD/build/tools/bin:$PATH" command -v $program) || continue
+        files+=(--file "$path:usr/bin/$program")
     done
     results=build/test-results/vm/$kernel
     rm -rf "$results"
     scripts/vm/run.sh --kernel "$kernel" --results "$results" --timeout "${VM_TIMEOUT:-1700}" --cpus "${VM_CPUS:-1}" \
         --memory 2G "${files[@]}" -- env TRUTH_ARGS="${TRUTH_ARGS:---host-wide --scale 0.05 --slow 4}" \
-        TRUTH_CASES="${TRUTH_CASES:-$pick}" \
+        TRUTH_CASES="${TRUTH_CASES:-$pick}" DATABASES="${DATABASES:-}" \
         BACKENDS="${BACKENDS:-fentry kprobe tracepoint}" sh scripts/vm/guest.sh ||
         status=$?
     mkdir -p build/test-results/truth

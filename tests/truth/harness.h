@@ -106,7 +106,8 @@ void cgroup_free(const char *directory);
 
 /* Starts the agent and waits until it is ready. On failure the result's reason tells the agent's last words. */
 int sonde_start(struct truth *truth);
-/* By the signal; waits. -ETIMEDOUT when it took more than the second that it promises (times --slow): killed then. */
+/* By the signal; waits. -ETIMEDOUT when SIGTERM took more than the second that it promises (times --slow): killed then.
+ */
 int sonde_stop(struct truth *truth, int signal);
 bool sonde_alive(struct truth *truth);
 /* The last line of its log into text. */

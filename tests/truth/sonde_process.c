@@ -20,6 +20,7 @@
 
 #define READY_MS 40000
 #define STOP_MS 1000
+#define KILLED_MS 10000
 #define ARGUMENTS_MAX (SONDE_ARGUMENTS_MAX + 10)
 #define LOG_TAIL_BYTES 2048
 
@@ -150,7 +151,9 @@ int sonde_start(struct truth *truth)
 int sonde_stop(struct truth *truth, int signal)
 {
 	struct sonde *sonde = &truth->sonde;
-	uint64_t deadline = clock_ns() + (uint64_t)(STOP_MS * truth->options.slow) * 1000000U;
+	/* A killed agent leaves its hooks to the kernel, which lets them go one after the other. */
+	unsigned limit_ms = signal == SIGTERM ? STOP_MS : KILLED_MS;
+	uint64_t deadline = clock_ns() + (uint64_t)(limit_ms * truth->options.slow) * 1000000U;
 	int status = 0;
 	int err = 0;
 

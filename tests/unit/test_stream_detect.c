@@ -115,6 +115,43 @@ static void tls_is_recognised(void **state)
 	}
 }
 
+/* World's strings end at a zero byte: a server's first frame is put in by hand. */
+static void say_bytes(struct world *world, enum direction direction, const uint8_t *bytes, uint32_t length)
+{
+	struct segment segment = { .conn_id = 1, .time_ns = ++world->now_ns, .tgid = 77, .direction = direction };
+
+	segment.position = direction == DIRECTION_RECEIVE ? 1000 : 2000;
+	segment.length = segment.captured_length = length;
+	segment.data = bytes;
+	stream_on_segment(world->table, &segment);
+}
+
+static void http2_is_recognised(void **state)
+{
+	static const uint8_t settings[] = { 0, 0, 12, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 100 };
+	static const uint8_t other[] = { 0, 0, 12, 4, 1, 0, 0, 0, 0, 0 };
+	struct world world;
+
+	(void)state;
+	world_init(&world);
+	world_open(&world);
+	world_receive(&world, "PRI * HTTP/2.0\r\n");
+	assert_int_equal(world.report_count, 0);
+	world_receive(&world, "\r\nSM\r\n\r\n");
+	assert_report(&world, 0, UNPARSED_HTTP2, 24, 0, false);
+	world_done(&world);
+	world_init(&world);
+	world_open(&world);
+	say_bytes(&world, DIRECTION_SEND, settings, sizeof(settings));
+	assert_report(&world, 0, UNPARSED_HTTP2, 0, sizeof(settings), false);
+	world_done(&world);
+	world_init(&world);
+	world_open(&world);
+	say_bytes(&world, DIRECTION_SEND, other, sizeof(other));
+	assert_report(&world, 0, UNPARSED_UNKNOWN, 0, sizeof(other), false);
+	world_done(&world);
+}
+
 static void tls_is_recognised_byte_by_byte(void **state)
 {
 	struct world world;
@@ -400,6 +437,7 @@ int main(void)
 		cmocka_unit_test(first_bytes_in_both_directions),
 		cmocka_unit_test(unknown_is_told_twice_and_muted),
 		cmocka_unit_test(tls_is_recognised),
+		cmocka_unit_test(http2_is_recognised),
 		cmocka_unit_test(tls_is_recognised_byte_by_byte),
 		cmocka_unit_test(almost_tls_is_unknown),
 		cmocka_unit_test(silent_connections_are_not_told),

@@ -34,7 +34,7 @@ static void every_value_has_its_text(void **state)
 	TEXTS_ARE(out_of_step_reason_text, enum out_of_step_reason, STEP_REASON_COUNT, "gap", "overlap", "malformed",
 		  "response_alone", "request_lost", "pipeline_full", "head_too_large");
 	TEXTS_ARE(unparsed_reason_text, enum unparsed_reason, UNPARSED_REASON_COUNT, "unknown", "tls", "upgraded",
-		  "malformed", "no_room");
+		  "malformed", "http2", "no_room");
 }
 
 int main(void)

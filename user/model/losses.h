@@ -35,6 +35,7 @@ enum unparsed_reason {
 	UNPARSED_TLS,       /* a TLS record where a greeting should be */
 	UNPARSED_UPGRADED,  /* WebSocket, CONNECT, h2c: opaque from the upgrade on */
 	UNPARSED_MALFORMED, /* spoke a known protocol, then broke it */
+	UNPARSED_HTTP2,     /* HTTP/2, in clear or inside of TLS: not understood yet */
 	UNPARSED_NO_ROOM,   /* the connection table was full */
 	UNPARSED_REASON_COUNT,
 };

@@ -67,7 +67,7 @@ const char *unparsed_reason_text(enum unparsed_reason reason)
 {
 	static const char *const texts[UNPARSED_REASON_COUNT] = {
 		[UNPARSED_UNKNOWN] = "unknown",     [UNPARSED_TLS] = "tls",         [UNPARSED_UPGRADED] = "upgraded",
-		[UNPARSED_MALFORMED] = "malformed", [UNPARSED_NO_ROOM] = "no_room",
+		[UNPARSED_MALFORMED] = "malformed", [UNPARSED_NO_ROOM] = "no_room", [UNPARSED_HTTP2] = "http2",
 	};
 
 	return TEXT(texts, reason, "_OTHER");

@@ -67,6 +67,36 @@ static enum proto_detect look_for_tls(const struct sight *sight)
 	return bytes[2] <= 0x04 ? DETECT_REQUEST : DETECT_NO;
 }
 
+/* RFC 9113 section 3.4: a client begins with these 24 bytes, a server with a SETTINGS frame (section 6.5): a length
+ * that six divides, type 4, flags 0, stream 0. */
+static enum proto_detect look_for_http2(const struct sight *sight)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+	static const uint8_t settings[] = { 4, 0, 0, 0, 0, 0 };
+	const uint8_t *bytes = sight->bytes;
+	size_t length = sight->length < sizeof(preface) - 1 ? sight->length : sizeof(preface) - 1;
+
+	if (length && !memcmp(bytes, preface, length))
+		return length == sizeof(preface) - 1 ? DETECT_REQUEST : DETECT_MORE;
+	if (length && (bytes[0] || (length > 1 && bytes[1]) || (length > 2 && bytes[2] % 6)))
+		return DETECT_NO;
+	if (length < 3 + sizeof(settings))
+		return length <= 3 || !memcmp(bytes + 3, settings, length - 3) ? DETECT_MORE : DETECT_NO;
+	return memcmp(bytes + 3, settings, sizeof(settings)) ? DETECT_NO : DETECT_RESPONSE;
+}
+
+/* What is recognised without being understood. */
+static enum proto_detect look_for_opaque(const struct sight *sight, enum unparsed_reason *ret_reason)
+{
+	enum proto_detect tls = look_for_tls(sight);
+	enum proto_detect http2 = look_for_http2(sight);
+
+	*ret_reason = tls == DETECT_REQUEST ? UNPARSED_TLS : UNPARSED_HTTP2;
+	if (tls == DETECT_REQUEST || http2 == DETECT_REQUEST || http2 == DETECT_RESPONSE)
+		return DETECT_REQUEST;
+	return tls == DETECT_MORE || http2 == DETECT_MORE ? DETECT_MORE : DETECT_NO;
+}
+
 static enum proto_detect look_for_protocol(const struct stream_table *table, const struct sight *sight,
 					   const struct proto_ops **ret_ops)
 {
@@ -126,7 +156,8 @@ enum stall detect_offer(struct stream_table *table, struct connection *conn, str
 {
 	const struct lane *lane = &conn->lanes[view->direction];
 	const struct proto_ops *ops = NULL;
-	enum proto_detect verdict = DETECT_NO, tls = DETECT_NO;
+	enum proto_detect verdict = DETECT_NO, opaque = DETECT_NO;
+	enum unparsed_reason reason = UNPARSED_UNKNOWN;
 	struct sight sight;
 
 	if (view->captured_offset || !view->captured_length) {
@@ -141,7 +172,7 @@ enum stall detect_offer(struct stream_table *table, struct connection *conn, str
 	sight_take(&sight, lane, view);
 	if (at_start) {
 		verdict = look_for_protocol(table, &sight, &ops);
-		tls = look_for_tls(&sight);
+		opaque = look_for_opaque(&sight, &reason);
 	}
 	if (verdict == DETECT_REQUEST || verdict == DETECT_RESPONSE) {
 		bool server = (verdict == DETECT_REQUEST) == (view->direction == DIRECTION_RECEIVE);
@@ -150,9 +181,9 @@ enum stall detect_offer(struct stream_table *table, struct connection *conn, str
 			return STALL_NONE;
 		return feed_offer(table, conn, view, true, force);
 	}
-	if (tls == DETECT_REQUEST)
-		connection_unparsed(table, conn, UNPARSED_TLS, view);
-	else if ((verdict == DETECT_MORE || tls == DETECT_MORE) && sight.growing && !force)
+	if (opaque == DETECT_REQUEST)
+		connection_unparsed(table, conn, reason, view);
+	else if ((verdict == DETECT_MORE || opaque == DETECT_MORE) && sight.growing && !force)
 		return wait_for_more(lane);
 	else
 		pass_over_undecided(table, conn, view);

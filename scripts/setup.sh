@@ -14,7 +14,7 @@ declare -A packages=(
     [build]="gcc make libc6-dev pkg-config clang libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libyaml-dev
         libpcre2-dev libjansson-dev libprotobuf-c-dev protobuf-c-compiler libcurl4-openssl-dev @bpftool"
     [test]="libcmocka-dev @clang-rt clang-format clang-tidy cppcheck python3 python3-pip python3-pytest curl wrk
-        iproute2 git openssl nftables python3-psycopg2 python3-psycopg python3-asyncpg python3-redis runc
+        iproute2 git openssl libssl-dev nftables python3-psycopg2 python3-psycopg python3-asyncpg python3-redis runc
         containerd"
     [vm]="qemu-system-x86 seabios"
 )
@@ -235,5 +235,12 @@ current_node_exporter() {
     rm -rf "$tools/go"
 }
 
+# OpenSSL 1.1 and programs that use it, of Debian 11. Without them its tests say that they were skipped.
+old_openssl() {
+    [ "$(dpkg --print-architecture)" = amd64 ] && ! on_ubuntu || return 0
+    scripts/suite.sh bullseye "$tools/bullseye" libssl1.1 curl libcurl4 libldap-2.4-2 nginx-light nginx-common \
+        python3.9-minimal libpython3.9-minimal libpython3.9-stdlib libffi7 libmpdec3 >>"$log" 2>&1 </dev/null || true
+}
+
 main "$@"
-case " $* " in *" test "*) current_node_exporter ;; esac
+case " $* " in *" test "*) current_node_exporter && old_openssl ;; esac

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Fetches Debian's cloud kernels into build/kernels/NAME (vmlinuz, release): `scripts/vm/fetch.sh [NAME...]`.
-# The mirror is the one that this host's apt uses, asked at run time; only the suite differs. A private apt state below
-# build/vm/apt keeps other releases out of the host's own lists. Nothing is installed: apt-get download and dpkg-deb -x.
+# Nothing is installed: apt-get download and dpkg-deb -x.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -23,39 +22,8 @@ fail() {
     exit 1
 }
 
-# The base address of the configured archive with the given label, as apt itself resolves it.
-archive() {
-    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-        awk -F'|' -v label="$1" '$1 == "Debian" && $2 == label && !seen++ { print $3 }'
-}
-
-keyring() {
-    local file
-    for file in /usr/share/keyrings/debian-archive-keyring.{pgp,gpg}; do
-        [ ! -e "$file" ] || { echo "$file" && return; }
-    done
-    fail "no Debian archive keyring: install the package debian-archive-keyring"
-}
-
-# A private apt for one suite of one archive; prints its configuration file.
-private_apt() {
-    local suite=$1 uri=$2 dir=$PWD/build/vm/apt/$1
-    mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/parts"
-    : >"$dir/status"
-    echo "deb [signed-by=$(keyring)] $uri $suite main" >"$dir/sources.list"
-    cat >"$dir/apt.conf" <<END
-Dir::Etc::sourcelist "$dir/sources.list";
-Dir::Etc::sourceparts "$dir/parts";
-Dir::State "$dir";
-Dir::State::status "$dir/status";
-Dir::Cache "$dir/cache";
-APT::Architecture "amd64";
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Acquire::Retries "3";
-END
-    echo "$dir/apt.conf"
-}
+# shellcheck source=scripts/suite.sh
+. scripts/suite.sh
 
 # The packages that hold the kernel: the versioned image, and the binary where Debian splits it. Modules are not taken:
 # what the tests need is built into the cloud kernels.

@@ -50,6 +50,20 @@ int ssl_write_ex(struct pt_regs *regs)
 }
 
 SEC("uprobe")
+int boring_read(struct pt_regs *regs)
+{
+	on_tls_call(regs, TLS_LIBRARY_BORING, FLOW_RECEIVE, false);
+	return 0;
+}
+
+SEC("uprobe")
+int boring_write(struct pt_regs *regs)
+{
+	on_tls_call(regs, TLS_LIBRARY_BORING, FLOW_SEND, false);
+	return 0;
+}
+
+SEC("uprobe")
 int gnutls_receive(struct pt_regs *regs)
 {
 	on_tls_call(regs, TLS_LIBRARY_GNUTLS, FLOW_RECEIVE, false);

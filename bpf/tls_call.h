@@ -38,6 +38,7 @@ struct tls_call {
 
 enum tls_library {
 	TLS_LIBRARY_OPENSSL,
+	TLS_LIBRARY_BORING, /* OpenSSL's names, objects of which nothing is known */
 	TLS_LIBRARY_GNUTLS, /* its sessions do not tell their descriptor */
 	TLS_LIBRARY_GO,
 };
@@ -342,7 +343,8 @@ static __always_inline void on_tls_return(struct pt_regs *regs)
 		plain_tell(thread);
 }
 
-/* The library gives a record to a BIO, inside of a session's call: it is that session's when the BIO is its own. */
+/* The library gives a record to a BIO, inside of a session's call: it is that session's when the BIO is its own. Where
+ * that cannot be asked it is taken to be: what is no record's end matches none. */
 static __always_inline void on_bio_write(struct pt_regs *regs)
 {
 	struct tls_thread *thread = tls_thread_known();
@@ -352,8 +354,8 @@ static __always_inline void on_bio_write(struct pt_regs *regs)
 	if (!thread || !thread->depth || length < TLS_TAIL_BYTES || length > 0x7fffffff)
 		return;
 	call = &thread->calls[(thread->depth - 1) & (TLS_DEPTH - 1)];
-	if (call->direction != FLOW_SEND || call->library != TLS_LIBRARY_OPENSSL ||
-	    !ssl_writes_to(call->session, PT_REGS_PARM1(regs)))
+	if (call->direction != FLOW_SEND || call->library > TLS_LIBRARY_BORING ||
+	    (call->library == TLS_LIBRARY_OPENSSL && !ssl_writes_to(call->session, PT_REGS_PARM1(regs))))
 		return;
 	call->has_tail = read_user(call->tail, TLS_TAIL_BYTES, PT_REGS_PARM2(regs) + length - TLS_TAIL_BYTES);
 }

@@ -10,14 +10,19 @@
 
 static void on_report(void *ctx, const struct unparsed_report *report)
 {
-	agent_count_unparsed(ctx, report);
+	struct agent *agent = ctx;
+
+	agent_count_unparsed(agent, report);
+	if (report->reason == UNPARSED_TLS && !report->final)
+		aggregate_unread(agent->aggregate, identity_service(agent->identity, report->tgid, agent->now_ns),
+				 tls_hooks_unread(agent->tls_hooks, report->tgid, report->brands));
 }
 
-static void on_sighted(void *ctx, uint32_t tgid)
+static tls_brands on_sighted(void *ctx, uint32_t tgid)
 {
 	struct agent *agent = ctx;
 
-	tls_hooks_sighted(agent->tls_hooks, tgid, agent->now_ns);
+	return tls_hooks_sighted(agent->tls_hooks, tgid, agent->now_ns);
 }
 
 static void on_handshake(void *ctx, const struct tls_handshake *handshake)

@@ -4,11 +4,13 @@
  * Exit status: 0, 1 when the work failed, 2 when the command line or the configuration was refused.
  */
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "config/describe.h"
 #include "doctor.h"
 
@@ -46,7 +48,7 @@ static const struct command commands[COMMAND_COUNT] = {
 			  "what a host allows.\n" },
 	[COMMAND_DOCTOR] = { "doctor", "say what can be observed on this host, what not, and why",
 			     "Tries what the agent would use on this host: says what works, what does not and "
-			     "the remedy.\n" },
+			     "the remedy. With --pid N: of one process, which TLS libraries are read, or why not.\n" },
 	[COMMAND_CONFIG] = { "config", "check the configuration and print it",
 			     "Prints the effective configuration as YAML, with the origin of each value, and "
 			     "exits with 0;\n"
@@ -128,26 +130,64 @@ static int configure_log(const struct config *config)
 	return error;
 }
 
-static int run_command(enum command_id command, struct config *config, const struct config_source *source)
+/* What only doctor takes. */
+struct doctor_options {
+	bool has_pid;
+	uint32_t pid;
+};
+
+static int run_command(enum command_id command, struct config *config, const struct config_source *source,
+		       const struct doctor_options *doctor)
 {
 	if (command == COMMAND_CONFIG)
 		return print_config(config);
 	if (configure_log(config)) /* the option table allows only what the log knows: never, but said if it is */
 		return EXIT_REFUSED;
-	return command == COMMAND_DOCTOR ? doctor_run(config) : agent_run(config, source);
+	if (command == COMMAND_DOCTOR)
+		return doctor->has_pid ? doctor_run_process(config, doctor->pid) : doctor_run(config);
+	return agent_run(config, source);
 }
 
-static int load_and_run(enum command_id command, const struct config_source *source)
+/* Takes `--pid N` or `--pid=N` from the front of doctor's arguments. */
+static int take_doctor_options(struct config_source *source, struct doctor_options *ret_options)
 {
+	const char *value;
+	int taken = 1;
+
+	if (source->argc < 1 || strncmp(source->argv[0], "--pid", 5))
+		return 0;
+	if (source->argv[0][5] == '=') {
+		value = source->argv[0] + 6;
+	} else if (!source->argv[0][5] && source->argc > 1) {
+		value = source->argv[1];
+		taken = 2;
+	} else {
+		return -EINVAL;
+	}
+	if (number_u32(value, &ret_options->pid) || !ret_options->pid)
+		return -EINVAL;
+	ret_options->has_pid = true;
+	source->argc -= taken;
+	source->argv += taken;
+	return 0;
+}
+
+static int load_and_run(enum command_id command, struct config_source *source)
+{
+	struct doctor_options doctor = { 0 };
 	char error[CONFIG_ERROR_SIZE];
 	struct config config;
 	int status;
 
+	if (command == COMMAND_DOCTOR && take_doctor_options(source, &doctor)) {
+		fprintf(stderr, "sonde: --pid: the number of a process is wanted\n");
+		return EXIT_REFUSED;
+	}
 	if (config_load(source->argc, source->argv, source->environment, &config, error, sizeof(error))) {
 		fprintf(stderr, "sonde: %s\n", error);
 		return EXIT_REFUSED;
 	}
-	status = run_command(command, &config, source);
+	status = run_command(command, &config, source, &doctor);
 	config_free(&config);
 	return status;
 }

@@ -22,10 +22,10 @@ HERE = os.path.join(ROOT, "tests", "drivers")
 BUILD = os.path.join(ROOT, "build", "drivers")
 
 
-def make(command, folder, **environment):
+def make(command, folder, timeout=300, **environment):
     """A step that needs a network, perhaps."""
     os.makedirs(folder, exist_ok=True)
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300,
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=timeout,
                           env={**os.environ, **environment})
     if done.returncode:
         pytest.skip(f"{' '.join(command[:3])}: {done.stderr.strip().splitlines()[-1:]}")

@@ -28,7 +28,8 @@ http {{
     keepalive_requests 1000000;
     ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols {protocols};
     server {{
-        listen 127.0.0.1:{port} ssl;
+        listen 127.0.0.1:{port} ssl{listen};
+        {extra}
         location = /status {{ stub_status; }}
         location = /missing {{ return 404 "no"; }}
         location / {{ root {folder}/www; }}
@@ -71,12 +72,14 @@ def fixture_lab(agent, tmp_path, request):
         lab.stop()
 
 
-def start_nginx(lab, certificate, service, protocols="TLSv1.2 TLSv1.3"):
+def start_nginx(lab, certificate, service, protocols="TLSv1.2 TLSv1.3", listen="", extra=""):
+    """`listen` and `extra` go into the server's block."""
     folder = os.path.join(lab.folder, service)
     port = free_port()
     lab.file(f"{service}/www/small.txt", "x" * 200)
     lab.file(f"{service}/www/large.bin", "y" * 3_000_000)
-    text = NGINX.format(folder=folder, port=port, key=certificate[0], certificate=certificate[1], protocols=protocols)
+    text = NGINX.format(folder=folder, port=port, key=certificate[0], certificate=certificate[1], protocols=protocols,
+                        listen=listen, extra=extra)
     config = lab.file(f"{service}/nginx.conf", text)
     lab.start([tool("nginx"), "-p", folder, "-c", config], service, port)
     return port

@@ -103,6 +103,27 @@ static void handshakes_by_side_version_and_cipher(void **state)
 	recorder_done(&recorder);
 }
 
+static void unread_connections_are_named(void **state)
+{
+	struct recorder recorder;
+	const struct record *record;
+
+	aggregate_unread(*state, "web", 1 << TLS_BRAND_JSSE);
+	aggregate_unread(*state, "web", 1 << TLS_BRAND_JSSE);
+	aggregate_unread(*state, "web", 1 << TLS_BRAND_RUSTLS | 1 << TLS_BRAND_BORINGSSL);
+	aggregate_unread(*state, "db", 0);
+	recorder_walk(&recorder, *state);
+	record = recorder_find(&recorder,
+			       "sonde_tls_unread_connections_total{service_name=\"web\",tls_library=\"jsse\"}");
+	assert_non_null(record);
+	assert_int_equal(record->value, 2);
+	assert_non_null(recorder_find(&recorder, "sonde_tls_unread_connections_total{service_name=\"web\","
+						 "tls_library=\"boringssl+rustls\"}"));
+	assert_non_null(recorder_find(
+		&recorder, "sonde_tls_unread_connections_total{service_name=\"db\",tls_library=\"unknown\"}"));
+	recorder_done(&recorder);
+}
+
 static void encrypted_requests_are_https(void **state)
 {
 	struct exchange exchange = exchange_of(SIDE_SERVER, "/");
@@ -138,7 +159,7 @@ static void empty_aggregate_tells_only_of_itself(void **state)
 	assert_int_equal(recorder.family_count, sizeof(always) / sizeof(always[0]));
 	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
 		assert_int_not_equal(recorder_family(&recorder, always[i]), -1);
-	assert_int_equal(recorder_series(&recorder, "sonde_series"), 30);
+	assert_int_equal(recorder_series(&recorder, "sonde_series"), 31);
 	for (size_t i = 0; i < recorder.count; i++)
 		assert_true(recorder.records[i].value == 0);
 	recorder_done(&recorder);
@@ -195,13 +216,10 @@ static void hostile_service_names_become_labels(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(active_requests_go_up_and_down),
-		TEST(active_sums_survive_a_new_name),
-		TEST(unparsed_adds_up_by_service_and_reason),
-		TEST(handshakes_by_side_version_and_cipher),
-		TEST(encrypted_requests_are_https),
-		TEST(empty_aggregate_tells_only_of_itself),
-		TEST(families_keep_naming_rules),
+		TEST(active_requests_go_up_and_down),         TEST(active_sums_survive_a_new_name),
+		TEST(unparsed_adds_up_by_service_and_reason), TEST(handshakes_by_side_version_and_cipher),
+		TEST(unread_connections_are_named),           TEST(encrypted_requests_are_https),
+		TEST(empty_aggregate_tells_only_of_itself),   TEST(families_keep_naming_rules),
 		TEST(hostile_service_names_become_labels),
 	};
 

@@ -12,11 +12,13 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "symbol/elf_file.h"
 #include "symbol/go_file.h"
+#include "symbol/tls_marks.h"
 
 /* Not static: it is looked for by name. */
 int symbol_test_function(int value);
@@ -75,12 +77,57 @@ static void returns_of_go_functions(void **state)
 	assert_int_equal(places[1], 12);
 }
 
+static enum tls_brand brand_in(const char *text)
+{
+	return tls_brand_of_marks(tls_marks_in((const uint8_t *)text, strlen(text) + 1));
+}
+
+static void implementations_are_told_by_their_constants(void **state)
+{
+	static const char rfc8446[] = "TLS 1.3, server CertificateVerify";
+	char text[256];
+
+	(void)state;
+	assert_int_equal(brand_in("../ssl/ssl_lib.c"), TLS_BRAND_OPENSSL);
+	assert_int_equal(brand_in(rfc8446), TLS_BRAND_OTHER);
+	snprintf(text, sizeof(text), "%s src/ssl/ssl_lib.cc", rfc8446);
+	assert_int_equal(brand_in(text), TLS_BRAND_BORINGSSL);
+	snprintf(text, sizeof(text), "%s rustls-0.23.23/src/msgs/deframer/mod.rs", rfc8446);
+	assert_int_equal(brand_in(text), TLS_BRAND_RUSTLS);
+	snprintf(text, sizeof(text), "%s /aws-lc-0/ssl/ssl_lib.cc AWS-LC", rfc8446);
+	assert_int_equal(brand_in(text), TLS_BRAND_AWS_LC);
+	/* A name alone, as in a message about it, is none. */
+	assert_int_equal(brand_in("wolfSSL and AWS-LC are not supported"), TLS_BRAND_COUNT);
+	assert_int_equal(tls_brand_of_name("/usr/lib/libssl.so.3"), TLS_BRAND_OPENSSL);
+	assert_int_equal(tls_brand_of_name("/usr/lib/libssl3.so"), TLS_BRAND_NSS);
+	assert_int_equal(tls_brand_of_name("/usr/lib/libc.so.6"), TLS_BRAND_COUNT);
+}
+
+static void a_file_is_searched_as_a_whole(void **state)
+{
+	enum tls_brand brand = TLS_BRAND_COUNT;
+	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), none = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	/* The marks above are among this program's own constants. */
+	assert_int_equal(tls_brand_of_file(self, 1 << 26, &brand), 0);
+	assert_int_equal(brand, TLS_BRAND_AWS_LC);
+	brand = TLS_BRAND_GO;
+	assert_int_equal(tls_brand_of_file(self, 16, &brand), 0);
+	assert_int_equal(brand, TLS_BRAND_COUNT);
+	assert_int_equal(tls_brand_of_file(none, 1 << 26, &brand), -ENOEXEC);
+	close(self);
+	close(none);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_function_lies_where_its_code_is),
 		cmocka_unit_test(what_is_no_program_is_refused),
 		cmocka_unit_test(returns_of_go_functions),
+		cmocka_unit_test(implementations_are_told_by_their_constants),
+		cmocka_unit_test(a_file_is_searched_as_a_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,10 +77,11 @@ static void on_handshake(void *ctx, const struct tls_handshake *handshake)
 	scene->handshakes[scene->handshake_count++] = *handshake;
 }
 
-static void on_sighted(void *ctx, uint32_t tgid)
+static tls_brands on_sighted(void *ctx, uint32_t tgid)
 {
 	(void)ctx;
 	assert_int_equal(tgid, 77);
+	return 1 << TLS_BRAND_JSSE;
 }
 
 static void begin(struct scene *scene)
@@ -421,6 +422,7 @@ static void what_is_not_read_is_reported(void **state)
 	end_conn(&scene, 3);
 	assert_int_equal(scene.world.report_count, 2);
 	assert_int_equal(scene.world.reports[0].reason, UNPARSED_TLS);
+	assert_int_equal(scene.world.reports[0].brands, 1 << TLS_BRAND_JSSE);
 	assert_false(scene.world.reports[0].final);
 	assert_int_equal(scene.world.reports[0].bytes[DIRECTION_RECEIVE], 45);
 	assert_true(scene.world.reports[1].final);

@@ -20,7 +20,7 @@
 #define ROUTE_SLOTS 256
 #define HOST_SLOTS 64
 #define DB_SLOTS 64
-#define SERIES_TABLES (4 * SIDE_COUNT + 3)
+#define SERIES_TABLES (4 * SIDE_COUNT + 4)
 /* A series names seven strings at most (of HTTP three); trees and caches hold a few more. */
 #define INTERN_PER_SERIES SERIES_KEY_IDS
 #define INTERN_BESIDES \
@@ -80,6 +80,8 @@ static int aggregate_init(struct aggregate *aggregate, const struct aggregate_co
 		error = series_table_init(&aggregate->unparsed, &unparsed_kind, limit, intern, seed);
 	if (!error)
 		error = series_table_init(&aggregate->handshakes, &aggregate_handshake_kind, limit, intern, seed);
+	if (!error)
+		error = series_table_init(&aggregate->unread, &aggregate_unread_kind, limit, intern, seed);
 	return error;
 }
 
@@ -111,6 +113,7 @@ void aggregate_free(struct aggregate *aggregate)
 	series_table_done(&aggregate->active);
 	series_table_done(&aggregate->unparsed);
 	series_table_done(&aggregate->handshakes);
+	series_table_done(&aggregate->unread);
 	routes_done(&aggregate->routes);
 	text_cache_done(&aggregate->services);
 	text_cache_done(&aggregate->routes_seen);
@@ -277,6 +280,7 @@ void aggregate_expire(struct aggregate *aggregate, uint64_t now_ns)
 	series_table_expire(&aggregate->active, now_ns, idle_ns);
 	series_table_expire(&aggregate->unparsed, now_ns, idle_ns);
 	series_table_expire(&aggregate->handshakes, now_ns, idle_ns);
+	series_table_expire(&aggregate->unread, now_ns, idle_ns);
 	routes_expire(&aggregate->routes, now_ns, idle_ns);
 }
 

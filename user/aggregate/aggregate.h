@@ -11,6 +11,7 @@
 #include "model/losses.h"
 #include "model/plain.h"
 #include "model/snapshot.h"
+#include "model/tls_brand.h"
 
 struct aggregate;
 
@@ -56,6 +57,8 @@ void aggregate_transaction(struct aggregate *aggregate, const char *service, con
 			   const struct db_transaction *transaction);
 void aggregate_unparsed(struct aggregate *aggregate, const char *service, enum unparsed_reason reason,
 			uint64_t connections, uint64_t bytes);
+/* An encrypted connection that is not read, of a process that has these implementations of TLS. */
+void aggregate_unread(struct aggregate *aggregate, const char *service, tls_brands brands);
 /* Lets series, routes and strings go that were not used for the timeout. Call it about once a minute: idleness is
  * counted in such calls, from the first after the last use. now_ns is CLOCK_MONOTONIC. */
 void aggregate_expire(struct aggregate *aggregate, uint64_t now_ns);

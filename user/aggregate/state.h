@@ -71,6 +71,12 @@ struct handshake_series {
 	struct histogram duration;
 };
 
+/* sonde_tls_unread_connections_total: key is service and brands (in status). */
+struct unread_series {
+	struct series series;
+	uint64_t connections;
+};
+
 /* The texts of a database exchange that are labels, each with its cache of last answers. */
 enum db_text {
 	DB_TEXT_OPERATION,
@@ -96,6 +102,7 @@ struct aggregate {
 	struct series_table active;                  /* struct active_series */
 	struct series_table unparsed;                /* struct unparsed_series */
 	struct series_table handshakes;              /* struct handshake_series */
+	struct series_table unread;                  /* struct unread_series */
 	uint64_t exchanges[PROTOCOL_COUNT][SIDE_COUNT];
 	uint64_t idle_timeout_ns;
 	bool native;
@@ -103,6 +110,7 @@ struct aggregate {
 
 extern const struct series_kind aggregate_http_kind;
 extern const struct series_kind aggregate_handshake_kind;
+extern const struct series_kind aggregate_unread_kind;
 extern const struct series_kind aggregate_db_kind;
 extern const struct series_kind aggregate_blocking_kind;
 extern const struct series_kind aggregate_session_kind;

@@ -263,6 +263,7 @@ static void visit_budget(const struct aggregate *aggregate, const struct metric_
 		visit_budget_of(visitor, http_families[i].family.name, &aggregate->http[http_families[i].side], figure);
 	visit_db_budget(aggregate, visitor, figure);
 	visit_handshake_budget(aggregate, visitor, figure);
+	visit_unread_budget(aggregate, visitor, figure);
 	visit_session_budget(aggregate, visitor, figure);
 	visit_budget_of(visitor, active_family.name, &aggregate->active, figure);
 	visit_budget_of(visitor, unparsed_families[0].name, &aggregate->unparsed, figure);
@@ -309,6 +310,7 @@ void aggregate_visit(void *ctx, const struct metric_visitor *visitor)
 	visit_exchanges(aggregate, visitor);
 	visit_unparsed(aggregate, visitor, false);
 	visit_unparsed(aggregate, visitor, true);
+	visit_unread(aggregate, visitor);
 	for (int figure = 0; figure < BUDGET_FIGURE_COUNT; figure++)
 		visit_budget(aggregate, visitor, (enum budget_figure)figure);
 	visit_routes(aggregate, visitor);

@@ -39,6 +39,10 @@ void visit_budget_of(const struct metric_visitor *visitor, const char *metric, c
 void visit_handshakes(const struct aggregate *aggregate, const struct metric_visitor *visitor);
 void visit_handshake_budget(const struct aggregate *aggregate, const struct metric_visitor *visitor,
 			    enum budget_figure figure);
+/* Likewise of encrypted connections that are not read. */
+void visit_unread(const struct aggregate *aggregate, const struct metric_visitor *visitor);
+void visit_unread_budget(const struct aggregate *aggregate, const struct metric_visitor *visitor,
+			 enum budget_figure figure);
 /* The families of sessions, and their samples in a budget's family. */
 void visit_sessions(const struct aggregate *aggregate, const struct metric_visitor *visitor);
 void visit_session_budget(const struct aggregate *aggregate, const struct metric_visitor *visitor,

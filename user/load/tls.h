@@ -6,6 +6,7 @@
 #pragma once
 
 #include "load/capture.h"
+#include "model/tls_brand.h"
 
 struct tls_hooks;
 
@@ -24,8 +25,12 @@ void tls_hooks_scan(struct tls_hooks *hooks);
 void tls_hooks_executed(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns);
 /* It is mapping a library: looks now, and again soon in case it has not finished. */
 void tls_hooks_look(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns);
-/* The process begins a TLS connection: looks whether it has a library that is not hooked, once in a while. */
-void tls_hooks_sighted(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns);
+/* The process begins a TLS connection: looks whether it has a library that is not hooked, once in a while. Returns what
+ * may be the reason when the connection stays unread: what the process has and is not hooked, else what is. */
+tls_brands tls_hooks_sighted(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns);
+/* A connection of the process stayed unread: looks at all that it maps. `brands`: what the sighting said, for a process
+ * that is gone. */
+tls_brands tls_hooks_unread(struct tls_hooks *hooks, uint32_t tgid, tls_brands brands);
 /* A process is to be looked at again soon. */
 bool tls_hooks_waiting(const struct tls_hooks *hooks);
 /* Call it with every drain. */
@@ -39,6 +44,30 @@ bool tls_hooks_need_admin(const struct tls_hooks *hooks);
 uint64_t tls_hooks_attached_ns(const struct tls_hooks *hooks);
 /* Requests of stream for sessions; `hooks` is the ctx. */
 struct capture_control tls_hooks_control(struct tls_hooks *hooks);
+
+/* --- what is in a file, or a process */
+
+enum tls_file_state {
+	TLS_FILE_NOTHING,
+	TLS_FILE_READ,
+	TLS_FILE_NO_SYMBOLS, /* its functions cannot be found */
+	TLS_FILE_NOT_KNOWN,  /* sonde has no hooks for it */
+	TLS_FILE_GO_OLD,
+	TLS_FILE_GO_RETURNS, /* where it returns cannot be told */
+	TLS_FILE_REFUSED,    /* by the kernel */
+	TLS_FILE_NO_FILE,    /* it cannot be opened */
+};
+
+struct tls_finding {
+	enum tls_brand brand; /* TLS_BRAND_COUNT: none */
+	enum tls_file_state state;
+};
+
+/* For doctor: what the process has for TLS, by looking at it now; nothing is hooked. `path` is as the process knows it.
+ * -ESRCH: there is no such process; -EACCES: it may not be looked at. */
+MUST_CHECK int tls_survey_process(const char *procfs, uint32_t tgid,
+				  void (*tell)(void *ctx, const char *path, const struct tls_finding *finding),
+				  void *ctx);
 
 struct tls_figures {
 	uint64_t files;   /* that hooks are on */

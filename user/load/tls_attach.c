@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which functions of which library get which program. A file is hooked as a whole or not at all: reads without writes
- * would be requests without responses.
+ * Puts hooks on a file as planned, all of them or none, and lets them go.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -10,67 +9,8 @@
 
 #include "base/clock.h"
 #include "load/tls_internal.h"
+#include "load/tls_plan.h"
 #include "load/uprobe.h"
-#include "symbol/elf_file.h"
-#include "symbol/go_file.h"
-
-enum tls_program {
-	SSL_READ,
-	SSL_WRITE,
-	SSL_READ_EX,
-	SSL_WRITE_EX,
-	GNUTLS_RECEIVE,
-	GNUTLS_SEND,
-	SESSION_GONE,
-	BIO_WRITE,
-};
-
-struct tls_function {
-	const char *name;
-	enum tls_program entry;
-	bool returns; /* its return is hooked too */
-	bool required;
-	bool wrapped; /* where the function before it is there, this one calls that one */
-};
-
-/* OpenSSL since 1.1.0; the _ex forms came with 1.1.1. SSL_peek is its own function and is not hooked: what it shows is
- * read again. */
-static const struct tls_function openssl[] = {
-	{ .name = "SSL_read", .entry = SSL_READ, .returns = true, .required = true },
-	{ .name = "SSL_write", .entry = SSL_WRITE, .returns = true, .required = true },
-	{ .name = "SSL_read_ex", .entry = SSL_READ_EX, .returns = true },
-	{ .name = "SSL_write_ex", .entry = SSL_WRITE_EX, .returns = true },
-	{ .name = "SSL_free", .entry = SESSION_GONE, .required = true },
-	{ .name = "SSL_clear", .entry = SESSION_GONE },
-	/* In the same file only where OpenSSL is linked into a program: event loops with BIOs of their own (Node). */
-	{ .name = "BIO_write", .entry = BIO_WRITE },
-};
-
-/* GnuTLS 3: gnutls_record_send2 came with 3.6.3, and everything that sends calls it since. */
-static const struct tls_function gnutls[] = {
-	{ .name = "gnutls_record_recv", .entry = GNUTLS_RECEIVE, .returns = true, .required = true },
-	{ .name = "gnutls_record_recv_seq", .entry = GNUTLS_RECEIVE, .returns = true },
-	{ .name = "gnutls_record_send2", .entry = GNUTLS_SEND, .returns = true },
-	{ .name = "gnutls_record_send", .entry = GNUTLS_SEND, .returns = true, .required = true, .wrapped = true },
-	{ .name = "gnutls_deinit", .entry = SESSION_GONE, .required = true },
-};
-
-struct tls_library {
-	const struct tls_function *functions;
-	size_t count;
-};
-
-#define LIBRARY(functions)                                            \
-	{                                                             \
-		functions, sizeof(functions) / sizeof((functions)[0]) \
-	}
-
-static const struct tls_library libraries[] = { LIBRARY(openssl), LIBRARY(gnutls) };
-
-#define LIBRARY_COUNT (sizeof(libraries) / sizeof(libraries[0]))
-#define FUNCTIONS_MAX (TLS_LINKS_MAX / 2)
-_Static_assert(sizeof(openssl) / sizeof(openssl[0]) <= FUNCTIONS_MAX, "links of one file");
-_Static_assert(sizeof(gnutls) / sizeof(gnutls[0]) <= FUNCTIONS_MAX, "links of one file");
 
 static struct bpf_program *program_of(struct tls_hooks *hooks, enum tls_program program)
 {
@@ -79,6 +19,8 @@ static struct bpf_program *program_of(struct tls_hooks *hooks, enum tls_program 
 		[SSL_WRITE] = hooks->bpf->progs.ssl_write,
 		[SSL_READ_EX] = hooks->bpf->progs.ssl_read_ex,
 		[SSL_WRITE_EX] = hooks->bpf->progs.ssl_write_ex,
+		[BORING_READ] = hooks->bpf->progs.boring_read,
+		[BORING_WRITE] = hooks->bpf->progs.boring_write,
 		[GNUTLS_RECEIVE] = hooks->bpf->progs.gnutls_receive,
 		[GNUTLS_SEND] = hooks->bpf->progs.gnutls_send,
 		[SESSION_GONE] = hooks->bpf->progs.tls_session_gone,
@@ -172,38 +114,26 @@ static void detach(struct tls_file *file)
 	file->link_count = 0;
 }
 
-static bool has_library(const struct tls_library *library, const struct symbol *symbols)
+static int attach_library(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct tls_plan *plan)
 {
-	for (size_t i = 0; i < library->count; i++)
-		if (library->functions[i].required && !symbols[i].offset)
-			return false;
-	return true;
-}
-
-static int attach_library(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct tls_library *library,
-			  const struct symbol *symbols)
-{
+	const struct tls_library *library = plan->library;
 	int error = 0;
 
 	for (size_t i = 0; i < library->count && !error; i++) {
-		bool wrapped = i && library->functions[i].wrapped && symbols[i - 1].offset;
+		bool wrapped = i && library->functions[i].wrapped && plan->symbols[i - 1].offset;
 
-		if (symbols[i].offset && !wrapped)
-			error = attach_function(hooks, file, fd, &library->functions[i], symbols[i].offset);
+		if (plan->symbols[i].offset && !wrapped)
+			error = attach_function(hooks, file, fd, &library->functions[i], plan->symbols[i].offset);
 	}
 	return error;
 }
 
 /* Go's crypto/tls. Returns first, as above. */
-static int attach_go(struct tls_hooks *hooks, struct tls_file *file, int fd)
+static int attach_go(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct go_function *functions)
 {
-	struct go_function functions[] = { { .name = "crypto/tls.(*Conn).Read" },
-					   { .name = "crypto/tls.(*Conn).Write" } };
 	const struct bpf_program *entries[] = { hooks->bpf->progs.go_read, hooks->bpf->progs.go_write };
-	int error = go_find_functions(fd, functions, 2);
+	int error = 0;
 
-	if (error || !functions[0].offset || !functions[1].offset)
-		return error == -ENOTSUP ? error : 0;
 	for (size_t i = 0; i < 2 && !error; i++)
 		error = attach_some(hooks, file, hooks->bpf->progs.go_return, fd, functions[i].returns,
 				    (uint32_t)functions[i].return_count, false);
@@ -212,33 +142,21 @@ static int attach_go(struct tls_hooks *hooks, struct tls_file *file, int fd)
 	return error;
 }
 
-static int attach_found(struct tls_hooks *hooks, struct tls_file *file, int fd)
-{
-	struct symbol symbols[LIBRARY_COUNT * FUNCTIONS_MAX] = { 0 };
-	const struct tls_library *found = NULL;
-	size_t count = 0, first = 0;
-
-	for (size_t i = 0; i < LIBRARY_COUNT; i++)
-		for (size_t j = 0; j < libraries[i].count; j++)
-			symbols[count++].name = libraries[i].functions[j].name;
-	if (elf_find_symbols(fd, symbols, count))
-		return 0;
-	for (size_t i = 0; i < LIBRARY_COUNT && !found; i++) {
-		if (has_library(&libraries[i], &symbols[first]))
-			found = &libraries[i];
-		else
-			first += libraries[i].count;
-	}
-	return found ? attach_library(hooks, file, fd, found, &symbols[first]) : attach_go(hooks, file, fd);
-}
-
 void tls_attach(struct tls_hooks *hooks, struct tls_file *file, int fd)
 {
-	if (attach_found(hooks, file, fd)) {
+	struct tls_plan plan;
+	int error = 0;
+
+	tls_plan_make(fd, false, &plan);
+	file->finding = plan.finding;
+	if (plan.finding.state == TLS_FILE_READ)
+		error = plan.library ? attach_library(hooks, file, fd, &plan) : attach_go(hooks, file, fd, plan.go);
+	if (error) {
 		detach(file);
-		hooks->figures.refused++;
-		return;
+		file->finding.state = TLS_FILE_REFUSED;
 	}
+	if (error || plan.finding.state == TLS_FILE_GO_RETURNS)
+		hooks->figures.refused++;
 	if (!file->link_count)
 		return;
 	hooks->figures.files++;

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "load/tls_internal.h"
+#include "load/tls_maps.h"
 
 #define SIGHT_EVERY_NS 1000000000ULL
 #define LOOK_ROUNDS 4
@@ -37,41 +38,34 @@ static bool file_equal(const struct hash_node *node, const void *ctx)
 	return file->inode == key->inode && file->device == key->device && file->changed_s == key->changed_s;
 }
 
-void tls_files_offer(struct tls_hooks *hooks, int fd)
+struct tls_file *tls_files_offer(struct tls_hooks *hooks, int fd)
 {
+	struct hash_node *known;
 	struct tls_file *file;
 	struct file_key key;
 	struct stat status;
 	uint64_t hash;
 
 	if (fstat(fd, &status) || !S_ISREG(status.st_mode))
-		return;
+		return NULL;
 	key = (struct file_key){ status.st_dev, status.st_ino, status.st_mtime };
 	hash = hash_u64(key.inode ^ key.device << 40, 0);
-	if (hash_table_find(&hooks->files, hash, file_equal, &key))
-		return;
+	known = hash_table_find(&hooks->files, hash, file_equal, &key);
+	if (known)
+		return hash_entry(known, struct tls_file, node);
 	file = calloc(1, sizeof(*file));
 	if (!file)
-		return;
+		return NULL;
 	file->device = key.device;
 	file->inode = key.inode;
 	file->changed_s = key.changed_s;
 	if (hash_table_insert(&hooks->files, &file->node, hash)) {
 		hooks->figures.no_room++;
 		free(file);
-		return;
+		return NULL;
 	}
 	tls_attach(hooks, file, fd);
-}
-
-static void offer_path(struct tls_hooks *hooks, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0)
-		return;
-	tls_files_offer(hooks, fd);
-	close(fd);
+	return file;
 }
 
 bool tls_files_name_fits(const char *path)
@@ -81,48 +75,46 @@ bool tls_files_name_fits(const char *path)
 	return name && (!strncmp(name, "/libssl", 7) || !strncmp(name, "/libgnutls", 10));
 }
 
-/* One line of maps: `start-end perms offset dev inode path`. The link in map_files names the very file that is mapped,
- * also when its path is gone; opening it needs CAP_CHECKPOINT_RESTORE, so the path in the process's root comes first.
- */
-static void look_at_mapping(struct tls_hooks *hooks, uint32_t tgid, const char *line)
-{
-	char range[64], path[4096 + 64], link[128];
-	unsigned long long inode;
-	struct stat status;
-	int at = 0;
+struct looking {
+	struct tls_hooks *hooks;
+	uint32_t tgid;
+};
 
-	if (sscanf(line, "%63s %*s %*s %*s %llu %n", range, &inode, &at) < 2 || !at || line[at] != '/' ||
-	    !tls_files_name_fits(line + at))
+static void offer(struct tls_hooks *hooks, int fd)
+{
+	if (fd < 0)
 		return;
-	snprintf(path, sizeof(path), "%s/%u/root%s", hooks->procfs, tgid, line + at);
-	if (!stat(path, &status) && status.st_ino == inode) {
-		offer_path(hooks, path);
-		return;
-	}
-	snprintf(link, sizeof(link), "%s/%u/map_files/%s", hooks->procfs, tgid, range);
-	offer_path(hooks, link);
+	(void)tls_files_offer(hooks, fd);
+	close(fd);
 }
 
+static void look_at_mapping(void *ctx, const struct tls_mapping *mapping)
+{
+	struct looking *looking = ctx;
+
+	if (tls_files_name_fits(mapping->path))
+		offer(looking->hooks, tls_maps_open(looking->hooks->procfs, looking->tgid, mapping));
+}
+
+/* What it has is remembered: it may be gone before its first connection is looked at. */
 static void look_at_executable(struct tls_hooks *hooks, uint32_t tgid)
 {
-	char path[64];
+	int fd = tls_maps_open_executable(hooks->procfs, tgid);
+	struct tls_file *file = fd < 0 ? NULL : tls_files_offer(hooks, fd);
 
-	snprintf(path, sizeof(path), "%s/%u/exe", hooks->procfs, tgid);
-	offer_path(hooks, path);
+	if (file && file->finding.state != TLS_FILE_NOTHING)
+		hooks->sights[tgid & (TLS_SIGHTS - 1)] =
+			(struct tls_sight){ .tgid = tgid, .brands = (tls_brands)(1U << file->finding.brand) };
+	if (fd >= 0)
+		close(fd);
 }
 
 static void look_at(struct tls_hooks *hooks, uint32_t tgid)
 {
-	char path[64], line[4096 + 128];
-	CLEANUP_FILE FILE *maps = NULL;
+	struct looking looking = { hooks, tgid };
 
-	snprintf(path, sizeof(path), "%s/%u/maps", hooks->procfs, tgid);
-	maps = fopen(path, "re");
-	while (maps && fgets(line, sizeof(line), maps)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (strstr(line, " r-xp "))
-			look_at_mapping(hooks, tgid, line);
-	}
+	/* It may be gone by now. */
+	(void)tls_maps_each(hooks->procfs, tgid, look_at_mapping, &looking);
 }
 
 static void look_again(struct tls_hooks *hooks, uint32_t tgid, uint32_t round, uint64_t now_ns)
@@ -146,14 +138,31 @@ void tls_hooks_executed(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns)
 		look_again(hooks, tgid, 0, now_ns);
 }
 
-void tls_hooks_sighted(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns)
+tls_brands tls_hooks_sighted(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns)
 {
-	struct tls_look *sight = &hooks->sights[tgid & (TLS_SIGHTS - 1)];
+	struct tls_sight *sight = &hooks->sights[tgid & (TLS_SIGHTS - 1)];
+	tls_brands known = sight->tgid == tgid ? sight->brands : 0, found;
 
 	if (sight->tgid == tgid && now_ns < sight->due_ns)
-		return;
-	*sight = (struct tls_look){ .tgid = tgid, .due_ns = now_ns + SIGHT_EVERY_NS };
-	look_at(hooks, tgid);
+		return known;
+	found = tls_survey_brands(hooks, tgid, false);
+	*sight = (struct tls_sight){ .tgid = tgid, .brands = found ? found : known, .due_ns = now_ns + SIGHT_EVERY_NS };
+	return sight->brands;
+}
+
+tls_brands tls_hooks_unread(struct tls_hooks *hooks, uint32_t tgid, tls_brands brands)
+{
+	struct tls_sight *sight = &hooks->sights[tgid & (TLS_SIGHTS - 1)];
+	tls_brands found = 0;
+
+	if (sight->tgid == tgid && sight->searched)
+		return sight->brands ? sight->brands : brands;
+	found = tls_survey_brands(hooks, tgid, true);
+	if (sight->tgid == tgid && found) {
+		sight->searched = true;
+		sight->brands = found;
+	}
+	return found ? found : brands;
 }
 
 void tls_hooks_tick(struct tls_hooks *hooks, uint64_t now_ns)
@@ -194,7 +203,7 @@ static void offer_folders(struct tls_hooks *hooks)
 		snprintf(pattern, sizeof(pattern), "%s/%s", folders[i / 2], names[i % 2]);
 		if (!glob(pattern, GLOB_NOSORT, NULL, &found))
 			for (size_t j = 0; j < found.gl_pathc; j++)
-				offer_path(hooks, found.gl_pathv[j]);
+				offer(hooks, open(found.gl_pathv[j], O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 		globfree(&found);
 	}
 }

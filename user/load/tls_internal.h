@@ -25,6 +25,8 @@ struct tls_file {
 	struct bpf_link *links[TLS_LINKS_MAX]; /* perf's events, or */
 	int fds[TLS_LINKS_MAX];                /* links of many */
 	size_t link_count;                     /* 0: nothing to hook */
+	struct tls_finding finding;
+	bool searched; /* among its constants, too */
 };
 
 /* A process to be looked at again. */
@@ -34,6 +36,14 @@ struct tls_look {
 	uint64_t due_ns;
 };
 
+/* A process that began a TLS connection, and what it had for TLS. */
+struct tls_sight {
+	uint32_t tgid;
+	bool searched; /* thoroughly */
+	tls_brands brands;
+	uint64_t due_ns; /* not to be looked at before */
+};
+
 struct tls_hooks {
 	struct capture *capture;
 	struct tls_bpf *bpf;
@@ -41,7 +51,7 @@ struct tls_hooks {
 	struct hash_table files; /* of tls_file */
 	struct tls_look looks[TLS_LOOKS_MAX];
 	size_t look_count;
-	struct tls_look sights[TLS_SIGHTS]; /* due_ns: not to be looked at before */
+	struct tls_sight sights[TLS_SIGHTS];
 	bool multi;        /* by links of many; else by perf's events, which need CAP_SYS_ADMIN on newer kernels */
 	uint64_t sweep_ns; /* not to be swept before */
 	uint64_t attached_ns;
@@ -49,8 +59,10 @@ struct tls_hooks {
 	struct tls_figures figures;
 };
 
-/* tls_files.c: looks into an open file unless it is known, and attaches. */
-void tls_files_offer(struct tls_hooks *hooks, int fd);
+/* tls_files.c: looks into an open file unless it is known, and attaches. NULL: no file, or no room. */
+struct tls_file *tls_files_offer(struct tls_hooks *hooks, int fd);
+/* tls_survey.c */
+tls_brands tls_survey_brands(struct tls_hooks *hooks, uint32_t tgid, bool thorough);
 void tls_files_free(struct tls_hooks *hooks);
 /* Known by name to hold a library. */
 bool tls_files_name_fits(const char *path);

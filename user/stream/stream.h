@@ -9,6 +9,7 @@
 #include "model/exchange.h"
 #include "model/losses.h"
 #include "model/segment.h"
+#include "model/tls_brand.h"
 
 struct proto_ops;
 struct stream_table;
@@ -32,6 +33,7 @@ struct unparsed_report {
 	enum unparsed_reason reason;
 	uint64_t bytes[2];    /* by direction */
 	uint64_t lifetime_ns; /* since it was recognised; 0 unless final */
+	tls_brands brands;    /* UNPARSED_TLS: what its process has for TLS, when it was asked */
 	bool final;
 };
 

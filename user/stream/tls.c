@@ -156,12 +156,20 @@ void tls_on_segment(struct tls_table *table, const struct segment *segment)
 		tls_watch_segment(table, conn, segment);
 }
 
+static void tell_held(struct tls_table *table, struct tls_conn *conn)
+{
+	if (conn->has_held)
+		table->callbacks.unparsed(table->callbacks.ctx, &conn->held);
+	conn->has_held = false;
+}
+
 void tls_on_end(struct tls_table *table, const struct connection_end *end)
 {
 	struct tls_conn *conn = end->kind == END_CLOSED ? tls_conn_find(table, end->conn_id) : NULL;
 
 	if (!conn)
 		return;
+	tell_held(table, conn);
 	for (struct tls_session *session = conn->sessions; session; session = session->next_of_conn) {
 		session->ended = true;
 		session->end_ns = end->time_ns;
@@ -210,18 +218,31 @@ bool tls_table_waiting(const struct tls_table *table)
 	return table->waiting;
 }
 
-/* A session's own report, one of a connection that speaks something else, or the first sight of a TLS connection: that
+/* What was agreed on tells more than bytes from the middle of a stream. */
+static void unparsed_session(struct tls_table *table, const struct unparsed_report *report)
+{
+	const struct tls_session *session = tls_session_find(table, report->conn_id);
+	struct unparsed_report told = *report;
+
+	if (session && session->conn && session->conn->http2 && told.reason == UNPARSED_UNKNOWN)
+		told.reason = UNPARSED_HTTP2;
+	table->callbacks.unparsed(table->callbacks.ctx, &told);
+}
+
+/* A report of a session, one of a connection that speaks something else, or the first sight of a TLS connection: that
  * one is kept until it is known whether a session reads it. */
 void tls_unparsed(struct tls_table *table, const struct unparsed_report *report)
 {
-	struct tls_conn *conn = report->conn_id & PLAIN_ID_BIT ? NULL : tls_conn_find(table, report->conn_id);
+	struct tls_conn *conn = tls_conn_find(table, report->conn_id);
 
 	if (conn && conn->joined)
 		return;
-	if (conn && conn->has_held && report->final) {
-		conn->has_held = false;
-		table->callbacks.unparsed(table->callbacks.ctx, &conn->held);
+	if (report->conn_id & PLAIN_ID_BIT) {
+		unparsed_session(table, report);
+		return;
 	}
+	if (conn && report->final)
+		tell_held(table, conn);
 	if (!conn && report->reason == UNPARSED_TLS && !report->final)
 		conn = tls_conn_make(table, report->conn_id);
 	else
@@ -234,7 +255,7 @@ void tls_unparsed(struct tls_table *table, const struct unparsed_report *report)
 	}
 	conn->held = *report;
 	conn->has_held = true;
-	table->callbacks.sighted(table->callbacks.ctx, report->tgid);
+	conn->held.brands = table->callbacks.sighted(table->callbacks.ctx, report->tgid);
 }
 
 void tls_mute(struct tls_table *table, uint64_t conn_id)

@@ -44,8 +44,8 @@ struct tls_callbacks {
 	void *ctx;
 	/* Of connections that are not read above, and of sessions. */
 	void (*unparsed)(void *ctx, const struct unparsed_report *report);
-	/* A process begins a TLS connection: has it a library that is not hooked yet? */
-	void (*sighted)(void *ctx, uint32_t tgid);
+	/* A process begins a TLS connection: has it a library that is not hooked yet? Returns what it has for TLS. */
+	tls_brands (*sighted)(void *ctx, uint32_t tgid);
 	void (*handshake)(void *ctx, const struct tls_handshake *handshake);
 	struct capture_control connections;
 };

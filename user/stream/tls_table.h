@@ -36,6 +36,7 @@ struct tls_conn {
 	bool has_held;
 	bool mute_asked;
 	bool joined;
+	bool http2;      /* agreed on, where it is told in clear */
 	uint8_t version; /* enum tls_version */
 	uint16_t cipher;
 	uint32_t records;

@@ -63,6 +63,7 @@ static void follow_handshake(struct look *look, const struct tls_record *record)
 		watch->greeted = true;
 		look->conn->version = (uint8_t)hello.version;
 		look->conn->cipher = hello.cipher;
+		look->conn->http2 = hello.http2;
 	}
 	if (watch->begun_ns && watch->greeted && watch->protected[0] && watch->protected[1] && !watch->told)
 		tell_handshake(look);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which functions of which library are hooked by which program. A file is hooked as a whole or not at all: reads
+ * without writes would be requests without responses.
+ */
+#include "load/tls_plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "symbol/go_binary.h"
+#include "symbol/tls_marks.h"
+
+#define SEARCH_BYTES (64ULL << 20) /* of one file's constants */
+
+/* OpenSSL since 1.1.0; the _ex forms came with 1.1.1. SSL_peek is its own function and is not hooked: what it shows is
+ * read again. */
+static const struct tls_function openssl[] = {
+	{ .name = "SSL_read", .entry = SSL_READ, .returns = true, .required = true },
+	{ .name = "SSL_write", .entry = SSL_WRITE, .returns = true, .required = true },
+	{ .name = "SSL_read_ex", .entry = SSL_READ_EX, .returns = true },
+	{ .name = "SSL_write_ex", .entry = SSL_WRITE_EX, .returns = true },
+	{ .name = "SSL_free", .entry = SESSION_GONE, .required = true },
+	{ .name = "SSL_clear", .entry = SESSION_GONE },
+	/* In the same file only where OpenSSL is linked into a program: event loops with BIOs of their own (Node). */
+	{ .name = "BIO_write", .entry = BIO_WRITE },
+};
+
+/* The same names in BoringSSL and AWS-LC, and in whatever does not prove to be OpenSSL: nothing is known of where their
+ * objects' fields lie. */
+static const struct tls_function boring[] = {
+	{ .name = "SSL_read", .entry = BORING_READ, .returns = true, .required = true },
+	{ .name = "SSL_write", .entry = BORING_WRITE, .returns = true, .required = true },
+	{ .name = "SSL_free", .entry = SESSION_GONE, .required = true },
+	{ .name = "SSL_clear", .entry = SESSION_GONE },
+	{ .name = "BIO_write", .entry = BIO_WRITE },
+};
+
+/* GnuTLS 3: gnutls_record_send2 came with 3.6.3, and everything that sends calls it since. */
+static const struct tls_function gnutls[] = {
+	{ .name = "gnutls_record_recv", .entry = GNUTLS_RECEIVE, .returns = true, .required = true },
+	{ .name = "gnutls_record_recv_seq", .entry = GNUTLS_RECEIVE, .returns = true },
+	{ .name = "gnutls_record_send2", .entry = GNUTLS_SEND, .returns = true },
+	{ .name = "gnutls_record_send", .entry = GNUTLS_SEND, .returns = true, .required = true, .wrapped = true },
+	{ .name = "gnutls_deinit", .entry = SESSION_GONE, .required = true },
+};
+
+#define LIBRARY(functions)                                            \
+	{                                                             \
+		functions, sizeof(functions) / sizeof((functions)[0]) \
+	}
+
+enum {
+	OPENSSL,
+	BORING,
+	GNUTLS,
+	LIBRARY_COUNT,
+};
+
+static const struct tls_library libraries[LIBRARY_COUNT] = {
+	[OPENSSL] = LIBRARY(openssl),
+	[BORING] = LIBRARY(boring),
+	[GNUTLS] = LIBRARY(gnutls),
+};
+
+_Static_assert(sizeof(openssl) / sizeof(openssl[0]) <= TLS_FUNCTIONS_MAX, "functions of one library");
+_Static_assert(sizeof(boring) / sizeof(boring[0]) <= TLS_FUNCTIONS_MAX, "functions of one library");
+_Static_assert(sizeof(gnutls) / sizeof(gnutls[0]) <= TLS_FUNCTIONS_MAX, "functions of one library");
+
+static enum tls_brand search_constants(int fd)
+{
+	enum tls_brand brand = TLS_BRAND_COUNT;
+
+	/* Not an ELF file, or one that cannot be read: nothing is known of it. */
+	return tls_brand_of_file(fd, SEARCH_BYTES, &brand) ? TLS_BRAND_COUNT : brand;
+}
+
+static bool has_library(const struct tls_library *library, const struct symbol *symbols)
+{
+	for (size_t i = 0; i < library->count; i++)
+		if (library->functions[i].required && !symbols[i].offset)
+			return false;
+	return true;
+}
+
+static void take_library(struct tls_plan *plan, int which, const struct symbol *symbols, enum tls_brand brand)
+{
+	plan->library = &libraries[which];
+	memcpy(plan->symbols, symbols, libraries[which].count * sizeof(*symbols));
+	plan->finding = (struct tls_finding){ .brand = brand, .state = TLS_FILE_READ };
+}
+
+/* OpenSSL's names, whose code? */
+static void plan_openssl(int fd, struct tls_plan *plan, const struct symbol *as_openssl, const struct symbol *as_boring)
+{
+	enum tls_brand brand = search_constants(fd);
+
+	if (brand == TLS_BRAND_OPENSSL)
+		take_library(plan, OPENSSL, as_openssl, brand);
+	else
+		take_library(plan, BORING, as_boring, brand == TLS_BRAND_COUNT ? TLS_BRAND_OTHER : brand);
+}
+
+static bool plan_by_symbols(int fd, struct tls_plan *plan)
+{
+	struct symbol symbols[LIBRARY_COUNT * TLS_FUNCTIONS_MAX] = { 0 };
+	const struct symbol *of[LIBRARY_COUNT];
+	size_t count = 0;
+
+	for (size_t i = 0; i < LIBRARY_COUNT; i++) {
+		of[i] = &symbols[count];
+		for (size_t j = 0; j < libraries[i].count; j++)
+			symbols[count++].name = libraries[i].functions[j].name;
+	}
+	if (elf_find_symbols(fd, symbols, count))
+		return false;
+	if (has_library(&libraries[OPENSSL], of[OPENSSL]))
+		plan_openssl(fd, plan, of[OPENSSL], of[BORING]);
+	else if (has_library(&libraries[GNUTLS], of[GNUTLS]))
+		take_library(plan, GNUTLS, of[GNUTLS], TLS_BRAND_GNUTLS);
+	return plan->library;
+}
+
+static bool plan_go(int fd, struct tls_plan *plan)
+{
+	int error;
+
+	plan->go[0].name = "crypto/tls.(*Conn).Read";
+	plan->go[1].name = "crypto/tls.(*Conn).Write";
+	error = go_find_functions(fd, plan->go, 2);
+	if (error == -ENOTSUP)
+		plan->finding = (struct tls_finding){ .brand = TLS_BRAND_GO, .state = TLS_FILE_GO_RETURNS };
+	else if (!error && plan->go[0].offset && plan->go[1].offset)
+		plan->finding = (struct tls_finding){ .brand = TLS_BRAND_GO, .state = TLS_FILE_READ };
+	return !error || error == -ENOTSUP;
+}
+
+static bool is_go(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return go_binary(path);
+}
+
+void tls_plan_make(int fd, bool search, struct tls_plan *ret_plan)
+{
+	enum tls_brand brand;
+
+	memset(ret_plan, 0, sizeof(*ret_plan));
+	ret_plan->finding.brand = TLS_BRAND_COUNT;
+	if (plan_by_symbols(fd, ret_plan) || plan_go(fd, ret_plan) || !search)
+		return;
+	brand = search_constants(fd);
+	if (brand == TLS_BRAND_COUNT)
+		return;
+	ret_plan->finding.brand = brand;
+	if (is_go(fd))
+		ret_plan->finding = (struct tls_finding){ .brand = TLS_BRAND_GO, .state = TLS_FILE_GO_OLD };
+	else if (brand == TLS_BRAND_OPENSSL || brand == TLS_BRAND_BORINGSSL || brand == TLS_BRAND_AWS_LC ||
+		 brand == TLS_BRAND_GNUTLS)
+		ret_plan->finding.state = TLS_FILE_NO_SYMBOLS;
+	else
+		ret_plan->finding.state = TLS_FILE_NOT_KNOWN;
+}

@@ -75,8 +75,10 @@ struct segment_event {
 	__u32 captured_length; /* bytes of payload; the event may be padded beyond */
 	__u8 direction;
 	__u8 reserved[3];
+	__u32 goroutine; /* see kernel.h; of processes that are not Go's anything */
+	__u32 reserved2;
 };
-_Static_assert(sizeof(struct segment_event) == 56, "segment_event");
+_Static_assert(sizeof(struct segment_event) == 64, "segment_event");
 
 /* Values equal enum connection_end_kind and connection_end_reason of model/connection.h. */
 enum end_kind {
@@ -161,8 +163,10 @@ struct plain_event {
 	__u8 has_tail;
 	__u32 reserved;
 	__u8 tail[TLS_TAIL_BYTES]; /* the last ciphertext that the call made */
+	__u32 goroutine;           /* of Go's crypto/tls, else 0 */
+	__u32 reserved2;
 };
-_Static_assert(sizeof(struct plain_event) == 104, "plain_event");
+_Static_assert(sizeof(struct plain_event) == 112, "plain_event");
 
 /* A session's object is freed or begins anew. */
 struct plain_end_event {

@@ -103,6 +103,17 @@ static __always_inline void not_blocked(void)
 		__sync_fetch_and_add(&blocked_count, -1);
 }
 
+/* Of the system call that the thread is in. The helper is there since 5.15. */
+static __always_inline __u32 goroutine_now(void)
+{
+	struct pt_regs *regs;
+
+	if (!tell_goroutines || !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return goroutine_of(regs);
+}
+
 static __always_inline void on_message_done(struct sock *sock, struct msghdr *message, __u32 direction, int flags,
 					    long result)
 {
@@ -116,8 +127,13 @@ static __always_inline void on_message_done(struct sock *sock, struct msghdr *me
 		return;
 	if (!process_selected_recently(&scratch->recent, pid_tgid >> 32))
 		return;
-	scratch->transfer =
-		(struct transfer){ .sock = sock, .pid_tgid = pid_tgid, .direction = direction, .length = result };
+	scratch->transfer = (struct transfer){
+		.sock = sock,
+		.pid_tgid = pid_tgid,
+		.goroutine = goroutine_now(),
+		.direction = direction,
+		.length = result,
+	};
 	if (result && message && !(flags & MESSAGE_TRUNC && direction == FLOW_RECEIVE))
 		locate_message(&scratch->transfer, message);
 	transfer_run();

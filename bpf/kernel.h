@@ -61,6 +61,15 @@ static __always_inline __u64 pid_tgid_of(struct task_struct *task)
 	return bpf_get_current_pid_tgid();
 }
 
+/* Where Go keeps the running goroutine's address (src/cmd/compile/abi-internal.md; 1.17 on for amd64), of the system
+ * call that the thread is in. What is kept of it names one goroutine of a process: an object of more than 256 bytes
+ * lies at a multiple of 32 (src/runtime/sizeclasses.go), in a heap that grows upward from one address. */
+#if defined(__TARGET_ARCH_x86)
+#define goroutine_of(regs) ((__u32)((regs)->r14 >> 5))
+#else
+#define goroutine_of(regs) ((__u32)((regs)->regs[28] >> 5))
+#endif
+
 /* Up to 6.0 a cgroup names its ancestors by id: ancestor_ids[level]. 6.1 (7f203bc89eb6) keeps pointers:
  * ancestors[level]. COMPAT(kernel 6.0) */
 struct cgroup___until_6_0 {

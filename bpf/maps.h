@@ -21,6 +21,7 @@ const volatile __u32 ring_wakeup_bytes = 0;   /* wake user space when so much is
 const volatile bool wake_at_exec = false;     /* a new process is looked at before it does much */
 const volatile __u32 ring_scarce_bytes = 0;   /* capture little when so much is waiting */
 const volatile __u32 ring_look_bytes = 0;     /* a processor looks at the ring's filling after adding so much */
+const volatile bool tell_goroutines = false;  /* somebody asks who made a call in a Go process */
 const volatile __u8 call_kinds[CALL_NUMBERS] = {};
 
 /* Set when the last hook is attached: before, a request could be seen whose response is not. */
@@ -91,6 +92,7 @@ struct transfer {
 	__u64 pid_tgid;    /* who moved them */
 	__u32 length;      /* bytes that crossed; 0 is an end of stream that the process has read */
 	__u32 after;       /* bytes that the same call moved after these */
+	__u32 goroutine;   /* see kernel.h */
 	__u8 direction;
 	bool kernel_vector; /* the vector itself is at a kernel address */
 	bool kernel_memory; /* base, and the buffers that the vector names, are */

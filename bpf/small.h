@@ -29,6 +29,7 @@ static __always_inline void event_begin(struct scratch *scratch, __u64 conn_id, 
 		.peer_position = positions.other,
 		.captured_offset = offset,
 		.direction = transfer->direction,
+		.goroutine = transfer->goroutine,
 	};
 }
 

@@ -156,6 +156,7 @@ static __always_inline __u64 receive_flags(__u8 kind, const struct call_argument
 struct call {
 	struct task_struct *task;
 	__u64 pid_tgid;
+	__u32 goroutine;
 	long result;
 	struct call_arguments arguments;
 };
@@ -171,7 +172,12 @@ static __always_inline void on_call_of(struct scratch *scratch, __u8 kind, __u32
 	if (!sock)
 		return;
 	scratch->transfer = (struct transfer){
-		.sock = sock, .inode = inode, .pid_tgid = call->pid_tgid, .direction = direction, .length = call->result
+		.sock = sock,
+		.inode = inode,
+		.pid_tgid = call->pid_tgid,
+		.goroutine = call->goroutine,
+		.direction = direction,
+		.length = call->result,
 	};
 	if (kind == CALL_RECVMMSG || kind == CALL_SENDMMSG) {
 		on_messages(&scratch->transfer, call->arguments.second, call->result);
@@ -241,6 +247,7 @@ static __always_inline void on_call_exit(struct pt_regs *regs, long result)
 		return;
 	}
 	call.arguments = call_arguments_of(regs);
+	call.goroutine = tell_goroutines ? goroutine_of(regs) : 0;
 	call.result = result;
 	if (result > 0x7fffffffL)
 		return;

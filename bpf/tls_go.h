@@ -145,8 +145,10 @@ static __always_inline void on_go_return(struct pt_regs *regs)
 	}
 	/* Only to tell it. */
 	thread = tls_thread_of();
-	if (!thread)
+	if (!thread) {
 		tls_call_lost(call.session);
-	else if (!plain_fill(thread, &call, 0, moved))
+	} else if (!plain_fill(thread, &call, 0, moved)) {
+		thread->event.goroutine = (__u32)(key.goroutine >> 5);
 		plain_tell(thread);
+	}
 }

@@ -264,7 +264,14 @@ static enum trace_runtime runtime_of(void *ctx, uint32_t tgid)
 	/* nginx hands each request on by its own path, unless it is told to rewrite it. */
 	if (slash && !strcmp(slash, "/nginx"))
 		return TRACE_RUNTIME_PROXY;
-	return go_binary(image) ? TRACE_RUNTIME_GO : TRACE_RUNTIME_THREADS;
+	switch (go_binary(image)) {
+	case GO_1_18:
+		return TRACE_RUNTIME_GO;
+	case GO_OLD:
+		return TRACE_RUNTIME_GO_OLD;
+	default:
+		return TRACE_RUNTIME_THREADS;
+	}
 }
 
 static double ratio_of(const struct config *config)

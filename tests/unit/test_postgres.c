@@ -25,6 +25,8 @@ struct world {
 	struct stream_losses losses;
 	size_t exchanges;
 	size_t transactions;
+	size_t begun;
+	struct exchange begin; /* the last one */
 	uint64_t last_end_ns;
 	char operation[64];
 	char collection[128];
@@ -98,12 +100,21 @@ static void on_transaction(void *ctx, const struct db_transaction *transaction)
 	((struct world *)ctx)->transactions++;
 }
 
+static void on_begin(void *ctx, struct exchange *exchange)
+{
+	struct world *world = ctx;
+
+	world->begun++;
+	world->begin = *exchange;
+}
+
 static bool world_init(struct world *world)
 {
 	*world = (struct world){ .now_ns = 1000, .position = { 100, 200 } };
 	world->sink = (struct proto_sink){
 		.ctx = world,
 		.exchange = on_exchange,
+		.begin = on_begin,
 		.skip_until = on_skip_until,
 		.losses = &world->losses,
 		.transaction = on_transaction,
@@ -130,6 +141,7 @@ static enum proto_status feed(struct world *world, enum proto_flow flow, const c
 		.time_ns = world->now_ns,
 		.position = world->position[flow],
 		.peer_position = world->position[!flow],
+		.goroutine = 7,
 		.no_wait = world->no_wait,
 	};
 	enum proto_status status;
@@ -454,6 +466,34 @@ static void test_allocations_fail(void **state)
 	}
 }
 
+/* A request alone on its connection, when it is whole; of several at once the first. */
+static void test_beginnings(void **state)
+{
+	struct world world;
+
+	(void)state;
+	connect_world(&world);
+	assert_int_equal(world.begun, 0);
+	query(&world, "SELECT 1");
+	assert_int_equal(world.begun, 1);
+	assert_int_equal(world.begin.goroutine, 7);
+	assert_int_equal(world.begin.request_peer_position, world.position[FLOW_RESPONSE]);
+	receive(&world, "C\0\0\0\x0dSELECT 1\0" READY);
+	query(&world, "SELECT 1; SELECT 2");
+	query(&world, "SELECT 3");
+	assert_int_equal(world.begun, 2);
+	receive(&world, "C\0\0\0\x0dSELECT 1\0"
+			"C\0\0\0\x0dSELECT 1\0" READY "C\0\0\0\x0dSELECT 1\0" READY);
+	send(&world, "P\0\0\0\x10\0SELECT 4\0\0\0"
+		     "B\0\0\0\x0c\0\0\0\0\0\0\0\0");
+	assert_int_equal(world.begun, 2);
+	send(&world, "E\0\0\0\x09\0\0\0\0\0S\0\0\0\4");
+	assert_int_equal(world.begun, 3);
+	assert_int_equal(world.exchanges, 4);
+	postgres_ops.close(world.state, &world.sink, END_NORMAL, world.now_ns);
+	world_done(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +501,7 @@ int main(void)
 		cmocka_unit_test(test_many_in_one_query), cmocka_unit_test(test_long_text),
 		cmocka_unit_test(test_pipeline_full),     cmocka_unit_test(test_session),
 		cmocka_unit_test(test_encrypted),         cmocka_unit_test(test_allocations_fail),
+		cmocka_unit_test(test_beginnings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,8 @@ struct world {
 	char name_space[16]; /* of the last one */
 	uint64_t duration_ns;
 	size_t memory_max;
+	size_t begun;
+	struct exchange begin; /* the last one */
 };
 
 static void on_exchange(void *ctx, struct exchange *exchange)
@@ -96,12 +98,21 @@ static void on_active(void *ctx, enum http_method method, int change)
 	fail();
 }
 
+static void on_begin(void *ctx, struct exchange *exchange)
+{
+	struct world *world = ctx;
+
+	world->begun++;
+	world->begin = *exchange;
+}
+
 static void world_init(struct world *world)
 {
 	*world = (struct world){ .now_ns = 100, .position = { 1000, 5000 }, .state = redis_ops.state_new() };
 	world->sink = (struct proto_sink){
 		.ctx = world,
 		.exchange = on_exchange,
+		.begin = on_begin,
 		.skip_until = on_skip_until,
 		.active = on_active,
 		.losses = &world->losses,
@@ -123,6 +134,7 @@ static enum proto_status offer(struct world *world, enum proto_flow flow, const 
 		.time_ns = world->now_ns,
 		.tgid = 1,
 		.tid = 1,
+		.goroutine = 7,
 		.position = world->position[flow],
 		.peer_position = world->position[!flow],
 	};
@@ -324,6 +336,28 @@ static void every_refused_allocation(void **state)
 	redis_ops.state_free(NULL);
 }
 
+/* A command alone on its connection, when it is whole; of a pipeline the first. */
+static void beginnings_are_told_of_commands_that_are_alone(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_init(&world);
+	say(&world, FLOW_REQUEST, "*2\r\n$3\r\nGET\r\n$1\r");
+	assert_int_equal(world.begun, 0);
+	say(&world, FLOW_REQUEST, "\nk\r\n");
+	assert_int_equal(world.begun, 1);
+	assert_int_equal(world.begin.request_position, 1000);
+	assert_int_equal(world.begin.request_peer_position, 5000);
+	assert_int_equal(world.begin.goroutine, 7);
+	say(&world, FLOW_RESPONSE, "$-1\r\n");
+	say(&world, FLOW_REQUEST, "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n");
+	say(&world, FLOW_RESPONSE, "+PONG\r\n+PONG\r\n");
+	assert_int_equal(world.begun, 2);
+	assert_int_equal(world.told, 3);
+	world_done(&world, END_NORMAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +367,7 @@ int main(void)
 		cmocka_unit_test(an_old_connection_is_trusted_by_and_by),
 		cmocka_unit_test(a_client_that_mixes_is_never_trusted),
 		cmocka_unit_test(every_refused_allocation),
+		cmocka_unit_test(beginnings_are_told_of_commands_that_are_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

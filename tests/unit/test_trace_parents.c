@@ -273,8 +273,8 @@ static void goroutines_move_between_threads(void **state)
 	struct exchange unknown = trace_exchange(world, SIDE_CLIENT, 6, 60, 200, "/r/1");
 
 	world->runtime = TRACE_RUNTIME_GO;
-	one.goroutine = call.goroutine = 0xc000001000;
-	two.goroutine = 0xc000002000;
+	one.goroutine = call.goroutine = 0x1000;
+	two.goroutine = 0x2000;
 	trace_world_begin(world, &one);
 	trace_world_begin(world, &two);
 	trace_world_begin(world, &call);
@@ -286,6 +286,40 @@ static void goroutines_move_between_threads(void **state)
 	assert_int_equal(world->count, 3);
 	assert_true(span_is_child(&world->seen[0], &world->seen[1]));
 	assert_true(trace_world_figure(world, PARENTS("goroutine")) == 1);
+	assert_true(trace_world_figure(world, UNRESOLVED("goroutine_unknown")) == 1);
+}
+
+/* What was begun on a database's connection and never ended is no child of anything later, and holds nothing. */
+static void a_database_call_is_known_while_it_is_made(void **state)
+{
+	struct trace_world *world = *state;
+	struct exchange server = trace_exchange(world, SIDE_SERVER, 2, 10, 200, "/r/1");
+	struct exchange given_up = trace_exchange(world, SIDE_CLIENT, 3, 20, 200, "");
+	struct exchange call = trace_exchange(world, SIDE_CLIENT, 3, 30, 200, "");
+
+	given_up.protocol = call.protocol = PROTOCOL_REDIS;
+	trace_world_begin(world, &server);
+	trace_world_begin(world, &given_up);
+	trace_world_begin(world, &call);
+	assert_true(trace_world_figure(world, "sonde_trace_calls") == 2);
+	trace_world_end(world, &server);
+	trace_world_pass(world, 1000000000);
+	/* The answer comes when the request that it was asked for is over. */
+	trace_world_end(world, &call);
+	assert_int_equal(world->count, 2);
+	assert_true(span_is_child(&world->seen[1], &world->seen[0]));
+}
+
+static void old_go_tells_no_goroutine(void **state)
+{
+	struct trace_world *world = *state;
+	struct exchange server = trace_exchange(world, SIDE_SERVER, 2, 10, 200, "/r/1");
+	struct exchange call = trace_exchange(world, SIDE_CLIENT, 3, 20, 200, "/r/1");
+
+	world->runtime = TRACE_RUNTIME_GO_OLD;
+	server.goroutine = call.goroutine = 0x1000;
+	trace_world_begin(world, &server);
+	trace_world_begin(world, &call);
 	assert_true(trace_world_figure(world, UNRESOLVED("goroutine_unknown")) == 1);
 }
 
@@ -347,6 +381,8 @@ int main(void)
 		TEST(a_call_of_an_idle_thread_has_no_parent),
 		TEST(a_request_that_came_later_is_no_parent),
 		TEST(goroutines_move_between_threads),
+		TEST(a_database_call_is_known_while_it_is_made),
+		TEST(old_go_tells_no_goroutine),
 		TEST(a_proxy_passes_the_path_on),
 		TEST(a_connection_that_ends_is_forgotten),
 	};

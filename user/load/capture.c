@@ -49,6 +49,12 @@ const char *capture_backend_limits(enum config_backend backend)
 	return "";
 }
 
+static bool wants_spans(const struct config *config)
+{
+	return config->stdout_spans || *config->otlp[OTLP_SET_TRACES].endpoint ||
+	       (*config->otlp[OTLP_SET_BOTH].endpoint && config->otlp_traces);
+}
+
 static int configure(struct capture *capture, const struct config *config, struct capture_error *ret_error)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -66,6 +72,7 @@ static int configure(struct capture *capture, const struct config *config, struc
 	bpf->rodata->ring_wakeup_bytes = (uint32_t)(config->capture_ring_bytes / WAKEUP_FRACTION);
 	bpf->rodata->ring_look_bytes = (uint32_t)(config->capture_ring_bytes / LOOK_FRACTION);
 	bpf->rodata->wake_at_exec = config->capture_tls;
+	bpf->rodata->tell_goroutines = wants_spans(config);
 	bpf->rodata->ring_scarce_bytes = (uint32_t)(config->capture_ring_bytes / SCARCE_FRACTION);
 	bpf->rodata->have_rdonly_cast = kernel_has_function(btf, "bpf_rdonly_cast");
 	bpf->rodata->receive_has_nonblock = kernel_function_arity(btf, "tcp_recvmsg") == 6;

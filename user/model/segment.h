@@ -15,6 +15,7 @@ struct segment {
 	uint64_t time_ns; /* CLOCK_MONOTONIC when the call returned */
 	uint32_t tgid;    /* process and thread that made the call; initial pid namespace */
 	uint32_t tid;
+	uint32_t goroutine; /* of a process of Go 1.18 or later: its own within the process; 0: not known */
 	enum direction direction;
 	uint32_t position;        /* of the first byte, modulo 2^32: TCP's own sequence numbers, a counter for unix */
 	uint32_t peer_position;   /* the other direction's position at this moment (TCP only, else 0) */

@@ -91,6 +91,7 @@ static void begin_message(struct postgres_feed *feed)
 	flow->first_peer_position = feed->chunk->peer_position;
 	flow->tgid = feed->chunk->tgid;
 	flow->tid = feed->chunk->tid;
+	flow->goroutine = feed->chunk->goroutine;
 }
 
 /* The connection is older than the agent, or its begin was lost: which request a response answers must show. */

@@ -68,6 +68,7 @@ struct postgres_flow {
 	uint32_t tgid;   /* who moved the first byte of the message at hand, when, at which place */
 	uint32_t tid;
 	uint32_t first_peer_position;
+	uint32_t goroutine;
 	uint64_t first_ns;
 	uint64_t first_offset;
 	/* One past the last byte taken; 0 when none was fed yet. Positions unwrapped. */
@@ -126,6 +127,7 @@ struct postgres_entry {
 	uint64_t request_last_ns;
 	uint64_t response_first_ns;
 	uint64_t offset; /* of the first byte, unwrapped */
+	uint32_t goroutine;
 	uint32_t peer_position;
 	uint32_t response_position;
 	uint32_t tgid;
@@ -283,6 +285,9 @@ struct postgres_outcome {
 /* Makes an exchange of an entry. It stays. */
 void postgres_tell(struct postgres_state *state, const struct proto_sink *sink, const struct postgres_entry *entry,
 		   const struct postgres_outcome *outcome);
+/* The first entry is the only one, and whole: what its exchange will say. Those of a pipeline are told at their end
+ * alone. */
+void postgres_tell_begin(struct postgres_state *state, const struct proto_sink *sink);
 /* An entry that is an exchange when it ends: not what only prepares, an empty statement, or a Sync. */
 bool postgres_entry_counts(const struct postgres_entry *entry);
 

@@ -82,6 +82,8 @@ static enum proto_status add_step(struct postgres_feed *feed, enum postgres_step
 	unit->request_last_ns = feed->chunk->time_ns;
 	postgres_statement_set(state, &unit->statement, statement);
 	state->ready = state->open;
+	if (step == STEP_EXECUTE && state->open == 1)
+		postgres_tell_begin(state, feed->sink);
 	return PROTO_OK;
 }
 
@@ -294,6 +296,8 @@ static enum proto_status end_query(struct postgres_feed *feed)
 	}
 	for (size_t i = state->ready; i < state->open; i++)
 		postgres_entry_at(state, i)->request_last_ns = feed->chunk->time_ns;
+	if (state->ready == 0)
+		postgres_tell_begin(state, feed->sink);
 	return push_sync(feed, 0);
 }
 
@@ -377,12 +381,15 @@ static enum proto_status end_sync(struct postgres_feed *feed)
 
 static enum proto_status end_function(struct postgres_feed *feed)
 {
+	struct postgres_state *state = feed->state;
 	struct postgres_entry *entry;
 
-	if (feed->state->skipping)
+	if (state->skipping)
 		return PROTO_OK;
 	if (postgres_ring_push(feed, ENTRY_FUNCTION, &entry) != 0)
 		return PROTO_LOST;
+	if (state->open == 1)
+		postgres_tell_begin(state, feed->sink);
 	return push_sync(feed, 0);
 }
 

@@ -89,6 +89,7 @@ int postgres_ring_push(struct postgres_feed *feed, enum postgres_kind kind, stru
 		.peer_position = feed->flow->first_peer_position,
 		.tgid = feed->flow->tgid,
 		.tid = feed->flow->tid,
+		.goroutine = feed->flow->goroutine,
 	};
 	mark_group(feed, entry);
 	*ret_entry = entry;
@@ -177,6 +178,7 @@ void postgres_tell(struct postgres_state *state, const struct proto_sink *sink, 
 		.error = outcome->error,
 		.tgid = entry->tgid,
 		.tid = entry->tid,
+		.goroutine = entry->goroutine,
 		.request_first_ns = entry->request_first_ns,
 		.request_last_ns = entry->request_last_ns,
 		.response_first_ns = entry->response_first_ns,
@@ -197,4 +199,22 @@ void postgres_tell(struct postgres_state *state, const struct proto_sink *sink, 
 
 	order_times(&exchange);
 	sink->exchange(sink->ctx, &exchange);
+}
+
+void postgres_tell_begin(struct postgres_state *state, const struct proto_sink *sink)
+{
+	const struct postgres_entry *entry = postgres_entry_at(state, 0);
+	struct exchange exchange = {
+		.protocol = PROTOCOL_POSTGRESQL,
+		.tgid = entry->tgid,
+		.tid = entry->tid,
+		.goroutine = entry->goroutine,
+		.request_first_ns = entry->request_first_ns,
+		.request_last_ns = entry->request_last_ns,
+		.request_position = (uint32_t)entry->offset,
+		.request_peer_position = entry->peer_position,
+	};
+
+	if (sink->begin && postgres_entry_counts(entry))
+		sink->begin(sink->ctx, &exchange);
 }

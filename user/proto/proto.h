@@ -60,6 +60,7 @@ struct proto_chunk {
 	uint64_t time_ns;
 	uint32_t tgid;
 	uint32_t tid;
+	uint32_t goroutine;     /* see struct segment */
 	uint32_t position;      /* of the first byte of the chunk */
 	uint32_t peer_position; /* see struct segment; 0 when not known */
 	bool missing; /* a gap that is a loss: the call that moved these bytes was not seen, so time_ns and the
@@ -84,7 +85,8 @@ struct proto_sink {
 	void (*active)(void *ctx, enum http_method method, int change);
 	struct stream_losses *losses;
 	/* A request's head is complete: what an exchange knows by then. NULL when nobody asks. Exactly one exchange
-	 * follows, or none when the request is given up. */
+	 * follows, or none when the request is given up. Protocols of databases tell it of requests that are alone on
+	 * their connection, and of none in a pipeline. */
 	void (*begin)(void *ctx, struct exchange *exchange);
 	/* A transaction ended that the protocol tells apart from its statements. May be NULL. */
 	void (*transaction)(void *ctx, const struct db_transaction *transaction);

@@ -120,6 +120,7 @@ static void close_reading(struct redis_state *state, const struct proto_sink *si
 						 EXCHANGE_REQUEST_ABORTED,
 		.tgid = flow->tgid,
 		.tid = flow->tid,
+		.goroutine = flow->goroutine,
 		.request_first_ns = flow->first_ns,
 		.response_last_ns = time_ns,
 		.request_position = flow->position,

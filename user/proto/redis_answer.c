@@ -96,6 +96,7 @@ static void tell(const struct redis_state *state, const struct proto_sink *sink,
 	exchange->protocol = PROTOCOL_REDIS;
 	exchange->tgid = batch->tgid;
 	exchange->tid = batch->tid;
+	exchange->goroutine = batch->goroutine;
 	exchange->request_first_ns = batch->first_ns;
 	exchange->request_last_ns = batch->last_ns;
 	exchange->request_position = call->position;
@@ -104,6 +105,24 @@ static void tell(const struct redis_state *state, const struct proto_sink *sink,
 	exchange->db.blocking = call->flags & CALL_BLOCKING;
 	order_times(exchange);
 	sink->exchange(sink->ctx, exchange);
+}
+
+void redis_tell_begin(struct redis_state *state, const struct proto_sink *sink)
+{
+	const struct redis_batch *batch = redis_first_batch(&state->ring);
+	struct exchange exchange = {
+		.protocol = PROTOCOL_REDIS,
+		.tgid = batch->tgid,
+		.tid = batch->tid,
+		.goroutine = batch->goroutine,
+		.request_first_ns = batch->first_ns,
+		.request_last_ns = batch->last_ns,
+		.request_position = redis_first_call(&state->ring)->position,
+		.request_peer_position = batch->peer_position,
+	};
+
+	if (sink->begin)
+		sink->begin(sink->ctx, &exchange);
 }
 
 /* Tells a call that has its answer. */

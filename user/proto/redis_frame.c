@@ -21,6 +21,7 @@ void redis_begin_message(struct redis_feed *feed)
 	flow->peer_position = feed->chunk->peer_position;
 	flow->tgid = feed->chunk->tgid;
 	flow->tid = feed->chunk->tid;
+	flow->goroutine = feed->chunk->goroutine;
 	flow->tail_missing = false;
 }
 

@@ -85,6 +85,7 @@ struct redis_batch {
 	uint32_t tid;
 	uint32_t peer_position; /* how far the replies had come when the last byte moved */
 	uint32_t count;         /* commands of it that are still open */
+	uint32_t goroutine;
 };
 
 #define REDIS_FIRST_CALLS 4
@@ -130,12 +131,13 @@ struct redis_flow {
 	bool held;         /* the byte that is offered next was taken before */
 	bool tail_missing; /* nobody saw the call that moved the last bytes */
 	uint8_t digits;
+	bool fed; /* `next` is known */
 	uint32_t tgid;
 	uint32_t tid;
 	uint32_t position;      /* of the first byte of the message at hand */
 	uint32_t next;          /* one past the last byte taken */
 	uint32_t peer_position; /* of the first byte */
-	bool fed;               /* `next` is known */
+	uint32_t goroutine;
 	uint64_t first_ns;
 	uint64_t number;
 	uint64_t left;
@@ -335,6 +337,8 @@ enum proto_status redis_answered(struct redis_feed *feed);
 bool redis_element_answered(struct redis_feed *feed);
 /* The array of EXEC begins: are its values the answers to what MULTI queued? */
 bool redis_answers_queue(const struct redis_state *state, uint64_t count);
+/* A command alone on its connection: what its exchange will say. Those of a pipeline are told at their end alone. */
+void redis_tell_begin(struct redis_state *state, const struct proto_sink *sink);
 /* The connection ends. */
 void redis_tell_aborted(struct redis_state *state, const struct proto_sink *sink, enum exchange_error error,
 			uint64_t end_ns, bool responding);

@@ -83,6 +83,7 @@ int redis_open(struct redis_feed *feed)
 		.last_ns = feed->chunk->time_ns,
 		.tgid = flow->tgid,
 		.tid = flow->tid,
+		.goroutine = flow->goroutine,
 		.peer_position = feed->chunk->peer_position ? feed->chunk->peer_position : replies->next,
 	};
 
@@ -96,6 +97,8 @@ int redis_open(struct redis_feed *feed)
 		state->drift_later = true;
 		state->drift_peer = batch.peer_position;
 	}
+	if (state->ring.call_count == 1)
+		redis_tell_begin(state, feed->sink);
 	if (call.flags & CALL_SILENT)
 		redis_tell_silent(state, feed->sink);
 	return 0;

@@ -114,6 +114,7 @@ struct stream_table {
 	struct connection *feeding; /* whose parser is at work */
 	const struct lane *feeding_lane;
 	uint32_t feeding_tgid;
+	uint32_t feeding_goroutine;
 	uint32_t feeding_end; /* one past the last byte at hand of the lane that is fed */
 	struct connection *pending;
 	size_t bytes;

@@ -65,6 +65,8 @@ static void sink_begin(void *ctx, struct exchange *exchange)
 	struct stream_table *table = ctx;
 
 	fill_exchange(table, exchange);
+	if (!exchange->goroutine)
+		exchange->goroutine = table->feeding_goroutine;
 	table->callbacks.begin(table->callbacks.ctx, exchange);
 }
 
@@ -134,6 +136,7 @@ static struct proto_chunk front_of(const struct segment *view)
 		.time_ns = view->time_ns,
 		.tgid = view->tgid,
 		.tid = view->tid,
+		.goroutine = view->goroutine,
 		.position = view->position,
 		.peer_position = view->peer_position,
 	};
@@ -220,6 +223,7 @@ static void begin_feeding(struct stream_table *table, struct connection *conn, c
 	table->feeding = conn;
 	table->feeding_lane = &conn->lanes[segment->direction];
 	table->feeding_tgid = segment->tgid;
+	table->feeding_goroutine = segment->goroutine;
 	table->feeding_end = segment->position + segment->length;
 }
 
@@ -271,6 +275,7 @@ static bool feed_whole(struct stream_table *table, struct connection *conn, cons
 		.time_ns = segment->time_ns,
 		.tgid = segment->tgid,
 		.tid = segment->tid,
+		.goroutine = segment->goroutine,
 		.position = segment->position,
 		.peer_position = segment->peer_position,
 		.no_wait = request_is_before_start(conn, segment->direction),

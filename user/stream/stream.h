@@ -51,7 +51,8 @@ struct stream_callbacks {
 	void *ctx;
 	void (*exchange)(void *ctx, const struct exchange *exchange);
 	/* A request's head is complete: what its exchange will say, as far as it is known. Its exchange follows, if it
-	 * does, with the same conn_id and request_position. NULL when nobody asks. */
+	 * does, with the same conn_id and request_position. Not of all: see struct proto_sink. NULL when nobody asks.
+	 */
 	void (*begin)(void *ctx, const struct exchange *exchange);
 	/* The gauge of requests in flight: change is +1 or -1; sums to zero over a connection's life, and for each
 	 * tgid. */

@@ -7,39 +7,56 @@
 #include <fcntl.h>
 #include <libelf.h>
 #include <gelf.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 
-static bool has_section(Elf *elf, const char *wanted)
+/* debug/buildinfo: 14 bytes of magic, the size of a pointer, flags. Since 1.18 the version stands behind them as text
+ * and a flag says so; before, pointers to it do. */
+#define BUILDINFO_FLAGS 15
+#define VERSION_INLINE 2
+
+static enum go_release release_of(Elf_Scn *section)
+{
+	const Elf_Data *data = elf_rawdata(section, NULL);
+	const uint8_t *bytes = data ? data->d_buf : NULL;
+
+	if (!bytes || data->d_size <= BUILDINFO_FLAGS)
+		return GO_OLD;
+	return bytes[BUILDINFO_FLAGS] & VERSION_INLINE ? GO_1_18 : GO_OLD;
+}
+
+static enum go_release find_release(Elf *elf)
 {
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
 	size_t names;
 
 	if (elf_getshdrstrndx(elf, &names))
-		return false;
+		return GO_NONE;
 	while ((section = elf_nextscn(elf, section))) {
 		const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
 
-		if (name && !strcmp(name, wanted))
-			return true;
+		if (name && !strcmp(name, ".go.buildinfo"))
+			return release_of(section);
 	}
-	return false;
+	return GO_NONE;
 }
 
-bool go_binary(const char *path)
+enum go_release go_binary(const char *path)
 {
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	enum go_release release = GO_NONE;
 	Elf *elf;
-	bool found;
 
 	if (fd < 0 || elf_version(EV_CURRENT) == EV_NONE)
-		return false;
+		return GO_NONE;
 	elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!elf)
-		return false;
-	found = elf_kind(elf) == ELF_K_ELF && has_section(elf, ".go.buildinfo");
+		return GO_NONE;
+	if (elf_kind(elf) == ELF_K_ELF)
+		release = find_release(elf);
 	elf_end(elf);
-	return found;
+	return release;
 }

@@ -50,12 +50,14 @@ static struct process *process_get(struct trace *trace, uint32_t tgid)
 	return process;
 }
 
-/* A thread's id is below 2^22; a goroutine's address is not, and means something in its process only. 0: not known. */
+/* A thread's id is below 2^22; a goroutine means something in its process only. 0: not known. */
 static uint64_t strand_id(const struct process *process, const struct exchange *exchange)
 {
+	if (process->runtime == TRACE_RUNTIME_GO_OLD)
+		return 0;
 	if (process->runtime != TRACE_RUNTIME_GO)
 		return exchange->tid;
-	return exchange->goroutine ? exchange->goroutine ^ (uint64_t)exchange->tgid << 40 : 0;
+	return exchange->goroutine ? exchange->goroutine | (uint64_t)exchange->tgid << 32 : 0;
 }
 
 static struct strand *strand_find(const struct trace *trace, uint64_t id)

@@ -127,6 +127,9 @@ static struct call *begin(struct trace *trace, const char *service, const struct
 
 void trace_begin(struct trace *trace, const char *service, const struct exchange *exchange)
 {
+	/* Databases tell the beginning of what is alone on its connection: what was open there was given up. */
+	if (exchange->protocol != PROTOCOL_HTTP1)
+		call_forget_connection(trace, exchange->conn_id);
 	(void)begin(trace, service, exchange);
 }
 

@@ -17,6 +17,7 @@ struct trace;
 enum trace_runtime {
 	TRACE_RUNTIME_THREADS, /* nothing is known: a thread serves one request at a time until it shows otherwise */
 	TRACE_RUNTIME_GO,      /* goroutines move between threads */
+	TRACE_RUNTIME_GO_OLD,  /* ... and cannot be told: before 1.18 */
 	TRACE_RUNTIME_PROXY,   /* an event loop that passes the path of a request on */
 };
 

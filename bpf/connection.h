@@ -101,6 +101,7 @@ static __always_inline void open_fill_unix(struct open_event *open, struct sock 
 	struct unix_address *address = BPF_CORE_READ(unix_sock, addr);
 	__u32 length;
 
+	open->peer = (__u64)BPF_CORE_READ(unix_sock, peer);
 	if (!address) {
 		struct unix_sock *peer = (struct unix_sock *)BPF_CORE_READ(unix_sock, peer);
 

@@ -58,8 +58,9 @@ struct open_event {
 	__u64 sock; /* key of the connection in the kernel's map */
 	__u8 unix_name[UNIX_NAME_BYTES];
 	__u32 reserved2;
+	__u64 peer; /* of a unix socket: the other end's sock, if there is one */
 };
-_Static_assert(sizeof(struct open_event) == 208, "open_event");
+_Static_assert(sizeof(struct open_event) == 216, "open_event");
 
 /* Bytes that crossed in one call, or a part of one. `header.length - sizeof` bytes of payload follow. */
 struct segment_event {

@@ -5,6 +5,7 @@
 #include "trace_world.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 #include "trace/ids.h"
 
@@ -61,6 +62,29 @@ static void a_client_that_shows_late_is_joined(void **state)
 	trace_world_pass(world, MS);
 	assert_int_equal(world->count, 2);
 	assert_true(span_is_child(&world->seen[1], &world->seen[0]) || span_is_child(&world->seen[0], &world->seen[1]));
+	assert_true(trace_world_figure(world, PARENTS("connection")) == 1);
+}
+
+/* ... also when the trace was told meanwhile, by a call that was made for the request: both derive the same one. */
+static void a_client_that_shows_late_is_joined_to_a_trace_that_is_told(void **state)
+{
+	struct trace_world *world = *state;
+	struct exchange server = trace_exchange(world, SIDE_SERVER, 2, 10, 200, "/r/1");
+	struct exchange call = trace_exchange(world, SIDE_CLIENT, 3, 20, 200, "/r/1");
+	struct exchange client = trace_exchange(world, SIDE_CLIENT, 1, 10, 100, "/r/1");
+
+	trace_world_begin(world, &server);
+	trace_world_begin(world, &call);
+	trace_world_end(world, &call);
+	assert_int_equal(world->count, 1);
+	trace_world_end(world, &server);
+	assert_int_equal(world->count, 1);
+	trace_world_begin(world, &client);
+	trace_world_end(world, &client);
+	trace_world_pass(world, MS);
+	assert_int_equal(world->count, 3);
+	assert_true(span_is_child(&world->seen[0], &world->seen[1]) || span_is_child(&world->seen[0], &world->seen[2]));
+	assert_true(span_is_child(&world->seen[1], &world->seen[2]) || span_is_child(&world->seen[2], &world->seen[1]));
 	assert_true(trace_world_figure(world, PARENTS("connection")) == 1);
 }
 
@@ -310,6 +334,30 @@ static void a_database_call_is_known_while_it_is_made(void **state)
 	assert_true(span_is_child(&world->seen[1], &world->seen[0]));
 }
 
+/* Nobody elsewhere can derive the client's id: the server takes it over. Without a shared count nothing is joined. */
+static void both_ends_of_a_unix_socket(void **state)
+{
+	struct trace_world *world = *state;
+	struct exchange client = trace_exchange(world, SIDE_CLIENT, 3, 20, 200, "/r/1");
+	struct exchange server = trace_exchange(world, SIDE_SERVER, 4, 20, 300, "/r/1");
+	struct exchange old_client = trace_exchange(world, SIDE_CLIENT, 5, 0, 200, "/r/2");
+	struct exchange old_server = trace_exchange(world, SIDE_SERVER, 6, 0, 300, "/r/2");
+
+	world->client.family = world->server.family = AF_UNIX;
+	old_client.positions_shared = old_server.positions_shared = false;
+	trace_world_begin(world, &server);
+	trace_world_begin(world, &client);
+	trace_world_end(world, &server);
+	trace_world_end(world, &client);
+	trace_world_end(world, &old_client);
+	trace_world_end(world, &old_server);
+	trace_world_pass(world, 1000000000);
+	assert_int_equal(world->count, 4);
+	assert_true(trace_world_figure(world, PARENTS("connection")) == 1);
+	assert_true(trace_world_figure(world, PARENTS("none")) == 3);
+	assert_true(span_is_child(&world->seen[0], &world->seen[1]));
+}
+
 static void old_go_tells_no_goroutine(void **state)
 {
 	struct trace_world *world = *state;
@@ -370,6 +418,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_chain_on_one_host_is_one_trace),
 		TEST(a_client_that_shows_late_is_joined),
+		TEST(a_client_that_shows_late_is_joined_to_a_trace_that_is_told),
 		TEST(a_raced_position_is_put_right),
 		TEST(nobody_at_the_other_end_means_a_root),
 		TEST(two_agents_agree),
@@ -383,6 +432,7 @@ int main(void)
 		TEST(goroutines_move_between_threads),
 		TEST(a_database_call_is_known_while_it_is_made),
 		TEST(old_go_tells_no_goroutine),
+		TEST(both_ends_of_a_unix_socket),
 		TEST(a_proxy_passes_the_path_on),
 		TEST(a_connection_that_ends_is_forgotten),
 	};

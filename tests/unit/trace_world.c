@@ -119,6 +119,7 @@ struct exchange trace_exchange(struct trace_world *world, enum side side, uint64
 		.request_position = position,
 		.request_peer_position = 9000 + position,
 		.response_position = 9000 + position,
+		.positions_shared = true,
 		.http = { .method = HTTP_METHOD_GET,
 			  .status = 200,
 			  .version = 11,

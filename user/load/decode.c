@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/hash_table.h"
+
 _Static_assert((int)FLOW_RECEIVE == (int)DIRECTION_RECEIVE && (int)FLOW_SEND == (int)DIRECTION_SEND, "directions");
 _Static_assert((int)END_KIND_RECEIVE == (int)END_RECEIVE && (int)END_KIND_SEND == (int)END_SEND &&
 		       (int)END_KIND_CLOSED == (int)END_CLOSED,
@@ -72,8 +74,12 @@ static int decode_open(const uint8_t *record, size_t length, const struct captur
 	memcpy(open.local.address, event->local, sizeof(open.local.address));
 	memcpy(open.remote.address, event->remote, sizeof(open.remote.address));
 	memcpy(open.position, event->position, sizeof(open.position));
-	if (event->family == AF_UNIX)
+	open.shared = event->family != AF_UNIX || (event->from_start && event->peer);
+	if (event->family == AF_UNIX) {
 		decode_unix_name(event, event->name_is_remote ? &open.remote : &open.local);
+		open.origin[DIRECTION_RECEIVE] = (uint32_t)hash_u64(event->peer, event->sock);
+		open.origin[DIRECTION_SEND] = (uint32_t)hash_u64(event->sock, event->peer);
+	}
 	sink->open(sink->ctx, &open);
 	return 0;
 }

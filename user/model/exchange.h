@@ -138,9 +138,11 @@ struct exchange {
 	uint64_t response_last_ns;
 	uint64_t request_body_bytes; /* content after transfer coding is removed: what Content-Length would say */
 	uint64_t response_body_bytes;
-	uint32_t request_position; /* stream positions of the first bytes: the key both ends share */
+	/* Stream positions of the first bytes: the key that both ends share, if positions_shared says so. */
+	uint32_t request_position;
 	uint32_t response_position;
 	uint32_t request_peer_position; /* of the response's direction when the request began; 0 when not known */
-	struct http_facts http;         /* PROTOCOL_HTTP1 */
-	struct db_facts db;             /* PROTOCOL_POSTGRESQL, PROTOCOL_REDIS */
+	bool positions_shared;
+	struct http_facts http; /* PROTOCOL_HTTP1 */
+	struct db_facts db;     /* PROTOCOL_POSTGRESQL, PROTOCOL_REDIS */
 };

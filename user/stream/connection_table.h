@@ -87,10 +87,12 @@ struct connection {
 	uint8_t heard_direction;
 	uint8_t tls;     /* enum tls_version: a session's plaintext */
 	bool from_start; /* the first bytes seen are the first there were */
+	bool shared;     /* see struct connection_open */
 	bool closing;    /* END_CLOSED came, something is still awaited */
 	bool pending;    /* in the table's list of those that wait for time to pass */
 	uint32_t tgid;
 	uint32_t active; /* requests in flight, as told */
+	uint32_t origin[2]; /* likewise; of TCP where it was opened */
 	struct lane lanes[2];
 	/* By direction. PHASE_DETECT: passed over. PHASE_PARSED: of a dead lane. PHASE_UNPARSED: since the last report.
 	 */

@@ -4,6 +4,7 @@
  * and no connection: side, endpoints and directions are added here.
  */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "stream/connection_table.h"
 
@@ -52,11 +53,33 @@ static void fill_exchange(struct stream_table *table, struct exchange *exchange)
 	exchange->remote = &table->scratch[1];
 }
 
+/* From this end's count to the one that both ends share. Of a unix socket the other direction's position is not known
+ * when a request begins: its place in one direction must do, which no other request of the connection has. */
+static void share_positions(const struct connection *conn, struct exchange *exchange, bool begins)
+{
+	bool is_server = conn->side == SIDE_SERVER;
+	uint32_t request = conn->origin[is_server ? DIRECTION_RECEIVE : DIRECTION_SEND];
+	uint32_t response = conn->origin[is_server ? DIRECTION_SEND : DIRECTION_RECEIVE];
+
+	exchange->positions_shared = conn->shared;
+	if (!conn->shared || (!conn->tls && conn->endpoints[0].family != AF_UNIX))
+		return;
+	exchange->request_position += request;
+	if (!conn->tls) {
+		exchange->request_peer_position = exchange->response_position = response;
+		return;
+	}
+	exchange->response_position += response;
+	if (begins || exchange->request_peer_position)
+		exchange->request_peer_position += response;
+}
+
 static void sink_exchange(void *ctx, struct exchange *exchange)
 {
 	struct stream_table *table = ctx;
 
 	fill_exchange(table, exchange);
+	share_positions(table->feeding, exchange, false);
 	table->callbacks.exchange(table->callbacks.ctx, exchange);
 }
 
@@ -65,6 +88,7 @@ static void sink_begin(void *ctx, struct exchange *exchange)
 	struct stream_table *table = ctx;
 
 	fill_exchange(table, exchange);
+	share_positions(table->feeding, exchange, true);
 	if (!exchange->goroutine)
 		exchange->goroutine = table->feeding_goroutine;
 	table->callbacks.begin(table->callbacks.ctx, exchange);

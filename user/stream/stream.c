@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "stream/connection_table.h"
 
@@ -96,11 +97,13 @@ static int copy_paths(struct connection *conn, const struct connection_open *ope
 static int add_connection(struct stream_table *table, const struct connection_open *open)
 {
 	struct connection *conn = calloc(1, sizeof(*conn));
+	bool is_tcp = !open->tls && open->local.family != AF_UNIX;
 	unsigned int d;
 	int error;
 
 	if (!conn)
 		return -ENOMEM;
+	conn->shared = open->shared;
 	conn->conn_id = open->conn_id;
 	conn->tgid = open->tgid;
 	conn->from_start = open->from_start || open->role != ROLE_UNKNOWN;
@@ -113,6 +116,7 @@ static int add_connection(struct stream_table *table, const struct connection_op
 	for (d = 0; d < 2; d++) {
 		conn->lanes[d].next = open->position[d];
 		conn->lanes[d].detour = LANE_NOT_PARSED;
+		conn->origin[d] = is_tcp ? open->position[d] : open->origin[d];
 	}
 	error = copy_paths(conn, open);
 	if (!error)
@@ -242,6 +246,7 @@ bool stream_describe(struct stream_table *table, uint64_t conn_id, struct connec
 	*ret_open = (struct connection_open){
 		.conn_id = conn_id, .time_ns = conn->opened_ns, .from_start = conn->from_start, .tgid = conn->tgid
 	};
+	memcpy(ret_open->position, conn->origin, sizeof(ret_open->position));
 	connection_endpoints(conn, &ret_open->local, &ret_open->remote);
 	return true;
 }

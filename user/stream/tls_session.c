@@ -54,6 +54,10 @@ void tls_session_open(struct tls_table *table, struct tls_session *session)
 	/* The connection's first session, seen from its beginning by hooks that were there before. */
 	open.from_start = first && open.from_start && open.time_ns > table->hooked_ns &&
 			  session->conn->sessions == session && !session->next_of_conn;
+	/* Plaintext is counted alike on both ends, and the connection's own beginning tells it from all others. */
+	open.shared = open.from_start;
+	open.origin[0] = open.position[0];
+	open.origin[1] = open.position[1];
 	open.conn_id = session->tls_id;
 	open.time_ns = session->first_ns;
 	open.role = ROLE_UNKNOWN;

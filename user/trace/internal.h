@@ -85,7 +85,8 @@ struct call {
 	bool joined;      /* its other end was found */
 	bool resolved;    /* trace_id and sampling stand */
 	bool has_header;
-	bool is_tcp; /* its positions are sequence numbers, which the other end has, too */
+	bool is_tcp; /* its positions come from sequence numbers: agents on both ends derive ids from them */
+	bool shared; /* its positions are those of its other end */
 	uint8_t trace_id[TRACE_ID_BYTES];
 };
 

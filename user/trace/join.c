@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The two ends of one call, both seen here: they have the same pair of TCP sequence numbers, at which the request and
- * its response begin. The server's end belongs to the trace of the client's. Either may show first: a sender's call
+ * its response begin (inside TLS: where the connection begins, and how much plaintext had crossed; of a unix socket:
+ * who it is connected to, and how many bytes had crossed). The server's end belongs to the trace of the client's. Either may show first: a sender's call
  * may return after the receiver's has. A response's beginning is foretold when the request begins (it is where the
  * response's direction stands, unless requests are pipelined or a 1xx comes first), and known at the end.
  */
@@ -72,6 +73,9 @@ static void join(struct trace *trace, struct call *server, struct call *client)
 		server->up = client;
 		client->references++;
 	}
+	/* Of TCP it is known at the end. */
+	if (!server->is_tcp)
+		server->parent_id = client->span_id;
 	server->source = PARENT_CONNECTION;
 }
 
@@ -89,7 +93,7 @@ void join_offer(struct trace *trace, struct call *call)
 	struct hash_node *node;
 	struct call *other;
 
-	if (!call->is_tcp || call->joined || call->keyed)
+	if (!call->shared || call->joined || call->keyed)
 		return;
 	node = hash_table_find(&trace->keys, key_hash(trace, &key), key_is, &key);
 	if (!node) {
@@ -113,7 +117,7 @@ void join_settle(struct trace *trace, struct call *call, const struct exchange *
 {
 	uint32_t begin = exchange->response_position;
 
-	if (!exchange->response_first_ns || call->response_position == begin || !call->is_tcp)
+	if (!exchange->response_first_ns || call->response_position == begin || !call->shared)
 		return;
 	if (!call->joined) {
 		join_withdraw(trace, call);

@@ -146,14 +146,14 @@ void trace_tell(struct trace *trace, struct call *call, const char *service, con
 	if (call->side == SIDE_SERVER && call->source == PARENT_NONE && call->is_tcp && exchange->response_first_ns &&
 	    join_is_remote(trace, exchange))
 		call->source = PARENT_REMOTE;
-	if (call->source == PARENT_CONNECTION || call->source == PARENT_REMOTE)
+	if (call->is_tcp && (call->source == PARENT_CONNECTION || call->source == PARENT_REMOTE))
 		call->parent_id = ids_client_span(call->request_position, exchange->response_position);
 	fate = sample_decide(trace, call, exchange);
 	trace->fates[fate]++;
 	count_parent(trace, call);
 	if (fate <= FATE_TOLD_SLOW && trace->config.sink.span)
 		build_span(trace, call, service, route, exchange);
-	if (call->side == SIDE_CLIENT && call->is_tcp && !call->joined && call->keyed) {
+	if (call->side == SIDE_CLIENT && !call->joined && call->keyed) {
 		hold_client(trace, call);
 		return;
 	}
@@ -161,12 +161,13 @@ void trace_tell(struct trace *trace, struct call *call, const char *service, con
 	call_unref(trace, call);
 }
 
-/* A server's end waits for its client's where that may be seen here. Not where nothing depends on it: the span will not
- * be told, whoever the client is. */
+/* A server's end waits for its client's where that may be seen here. One whose trace was told already, by the calls that
+ * were made for it, waits where the client derives the same trace, if it is told at all. */
 static bool must_wait(const struct trace *trace, struct call *call)
 {
-	return call->side == SIDE_SERVER && call->is_tcp && call->keyed && !call->resolved && !call->has_header &&
-	       trace->config.hold_ns > 0;
+	if (call->side != SIDE_SERVER || !call->keyed || call->has_header || trace->config.hold_ns == 0)
+		return false;
+	return !call->resolved || (call->is_tcp && sample_trace(call));
 }
 
 void trace_end(struct trace *trace, const char *service, const char *route, const struct exchange *exchange)

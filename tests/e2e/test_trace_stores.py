@@ -18,7 +18,7 @@ from http_lab import Agent, Cgroup, Lab, free_port, tool, wait_until
 from postgres_lab import Postgres
 
 CHAIN = ["nginx", "sync", "go"]
-SPANS = 2 * len(CHAIN) + 4  # of a request: the client's one, two of each service but Go, which has three, one of each database
+SPANS = 2 * len(CHAIN) + 4  # of a request: one of the client and of each database, two of each service, three of Go
 
 
 @pytest.fixture(scope="module")

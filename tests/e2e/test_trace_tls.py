@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Client -> Python over TLS -> Python over a unix socket, and Redis over another: both ends of each call meet, inside of
-TLS and without sequence numbers, and the parent is the request with the same number."""
+"""Client -> Python over TLS -> Python over a unix socket, and Redis over another: both ends of each call meet, inside
+of TLS and without sequence numbers, and the parent is the request with the same number."""
 
 import collections
 import json

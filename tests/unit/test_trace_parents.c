@@ -308,7 +308,7 @@ static void goroutines_move_between_threads(void **state)
 	trace_world_end(world, &one);
 	trace_world_pass(world, 0);
 	assert_int_equal(world->count, 3);
-	assert_true(span_is_child(&world->seen[0], &world->seen[1]));
+	assert_true(span_is_child(&world->seen[0], &world->seen[2]));
 	assert_true(trace_world_figure(world, PARENTS("goroutine")) == 1);
 	assert_true(trace_world_figure(world, UNRESOLVED("goroutine_unknown")) == 1);
 }

@@ -38,7 +38,8 @@ struct connection_open {
 	bool from_start; /* no byte had crossed before position[]: the first bytes seen are the connection's first */
 	uint32_t tgid;   /* the process that moved the first byte seen; initial pid namespace */
 	uint32_t position[2]; /* by direction: the stream position of the next byte not yet seen */
-	/* Both ends of the connection come to the same numbers, if this is added to their positions: for joining them. */
+	/* Both ends of the connection come to the same numbers, if this is added to their positions: for joining them.
+	 */
 	bool shared;
 	uint32_t origin[2]; /* by direction; of TCP 0: sequence numbers are the same */
 };

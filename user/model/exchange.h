@@ -126,8 +126,8 @@ struct exchange {
 	uint32_t tgid; /* who moved the first byte of the request */
 	uint32_t tid;
 	uint32_t response_tid; /* who moved the first byte of the response; 0 when not known */
-	/* That moved the request, in Go processes; 0 when not known. Of HTTP's head its last byte: net/http's server has a
-	 * goroutine that reads one byte while another one serves. */
+	/* That moved the request, in Go processes; 0 when not known. Of HTTP's head its last byte: net/http's server
+	 * has a goroutine that reads one byte while another one serves. */
 	uint32_t goroutine;
 	const struct endpoint *local;
 	const struct endpoint *remote;

@@ -91,7 +91,7 @@ struct connection {
 	bool closing;    /* END_CLOSED came, something is still awaited */
 	bool pending;    /* in the table's list of those that wait for time to pass */
 	uint32_t tgid;
-	uint32_t active; /* requests in flight, as told */
+	uint32_t active;    /* requests in flight, as told */
 	uint32_t origin[2]; /* likewise; of TCP where it was opened */
 	struct lane lanes[2];
 	/* By direction. PHASE_DETECT: passed over. PHASE_PARSED: of a dead lane. PHASE_UNPARSED: since the last report.

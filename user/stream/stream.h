@@ -82,7 +82,8 @@ void stream_tick(struct stream_table *table, uint64_t now_ns);
 /* Something is held until time passes. */
 bool stream_table_waiting(const struct stream_table *table);
 
-/* What is known of a connection: endpoints, tgid, from_start, when it was opened, and where (of TCP). False: it is not in the table. */
+/* What is known of a connection: endpoints, tgid, from_start, when it was opened, and where (of TCP). False: it is not
+ * in the table. */
 bool stream_describe(struct stream_table *table, uint64_t conn_id, struct connection_open *ret_open);
 
 const struct stream_losses *stream_table_losses(const struct stream_table *table);

@@ -2,9 +2,10 @@
 /*
  * The two ends of one call, both seen here: they have the same pair of TCP sequence numbers, at which the request and
  * its response begin (inside TLS: where the connection begins, and how much plaintext had crossed; of a unix socket:
- * who it is connected to, and how many bytes had crossed). The server's end belongs to the trace of the client's. Either may show first: a sender's call
- * may return after the receiver's has. A response's beginning is foretold when the request begins (it is where the
- * response's direction stands, unless requests are pipelined or a 1xx comes first), and known at the end.
+ * who it is connected to, and how many bytes had crossed). The server's end belongs to the trace of the client's.
+ * Either may show first: a sender's call may return after the receiver's has. A response's beginning is foretold when
+ * the request begins (it is where the response's direction stands, unless requests are pipelined or a 1xx comes first),
+ * and known at the end.
  */
 #include <arpa/inet.h>
 #include <string.h>

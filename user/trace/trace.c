@@ -161,8 +161,8 @@ void trace_tell(struct trace *trace, struct call *call, const char *service, con
 	call_unref(trace, call);
 }
 
-/* A server's end waits for its client's where that may be seen here. One whose trace was told already, by the calls that
- * were made for it, waits where the client derives the same trace, if it is told at all. */
+/* A server's end waits for its client's where that may be seen here. One whose trace was told already, by the calls
+ * that were made for it, waits where the client derives the same trace, if it is told at all. */
 static bool must_wait(const struct trace *trace, struct call *call)
 {
 	if (call->side != SIDE_SERVER || !call->keyed || call->has_header || trace->config.hold_ns == 0)

@@ -13,6 +13,30 @@
 
 static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
 
+/* Of eight bytes at once: whether one of them is below 0x20, not ASCII, or one that some rule escapes. The marks are
+ * exact for what is not marked; a marked byte may be an innocent neighbour, which the slow way looks at again. */
+static bool all_plain(const char *text)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t word, marks;
+
+	memcpy(&word, text, sizeof(word));
+	marks = word | (word - ones * 0x20);
+	for (const char *special = "\"\\&<>"; *special; special++)
+		marks |= (word ^ ones * (uint8_t)*special) - ones;
+	return !(marks & high);
+}
+
+/* Bytes of plain text at the beginning: a multiple of eight. */
+static size_t plain_length(const char *text, size_t length)
+{
+	size_t at = 0;
+
+	while (length - at >= sizeof(uint64_t) && all_plain(text + at))
+		at += sizeof(uint64_t);
+	return at;
+}
+
 /* Bytes of the well-formed character at `text`; 0 when there is none. A NUL ends no character but its own. */
 static size_t character_length(const char *text)
 {
@@ -81,12 +105,15 @@ static const char *escape_of(char c, enum escape_rule rule, char six[7])
 
 void escape_append(struct buffer *out, const char *text, enum escape_rule rule)
 {
-	const char *plain = text;
+	const char *plain = text, *end = text + strlen(text);
 	const char *instead;
 	size_t length;
 	char six[7];
 
-	while (*text) {
+	for (;;) {
+		text += plain_length(text, (size_t)(end - text));
+		if (!*text)
+			break;
 		length = character_length(text);
 		instead = length == 0 ? replacement : escape_of(*text, rule, six);
 		if (!instead) {

@@ -113,23 +113,29 @@ static void family_begin(void *ctx, const struct metric_family *family)
 		comment_lines(writer, family);
 }
 
-static void write_labels(struct text_writer *writer, const struct metric_label *labels, size_t label_count)
+static void write_labels(struct buffer *out, const struct metric_label *labels, size_t label_count)
 {
-	struct buffer *out = &writer->labels;
+	size_t begin = out->length;
 
-	buffer_reset(out);
 	for (size_t i = 0; i < label_count; i++) {
 		if (!*labels[i].value)
 			continue;
-		if (out->length)
-			buffer_append_char(out, ',');
+		if (out->length > begin)
+			buffer_append(out, ",", 1);
 		buffer_append_string(out, labels[i].name);
 		buffer_append(out, "=\"", 2);
 		escape_append(out, labels[i].value, ESCAPE_QUOTED);
-		buffer_append_char(out, '"');
+		buffer_append(out, "\"", 1);
 	}
+}
+
+/* What the lines of one histogram share. */
+static void keep_labels(struct text_writer *writer, const struct metric_label *labels, size_t label_count)
+{
+	buffer_reset(&writer->labels);
+	write_labels(&writer->labels, labels, label_count);
 	if (!writer->error)
-		writer->error = buffer_error(out);
+		writer->error = buffer_error(&writer->labels);
 }
 
 /* `name_suffix{labels} ` */
@@ -149,11 +155,11 @@ static void series(struct text_writer *writer, const char *suffix, size_t suffix
 
 static void value_line_end(struct buffer *out, double value)
 {
-	char text[DECIMAL_SIZE];
+	char text[DECIMAL_SIZE + 1];
 	size_t length = decimal_value(value, text);
 
+	text[length++] = '\n';
 	buffer_append(out, text, length);
-	buffer_append_char(out, '\n');
 }
 
 static void count_line_end(struct buffer *out, uint64_t count)
@@ -177,12 +183,20 @@ static void unit_end(struct text_writer *writer)
 static void sample(void *ctx, const struct metric_label *labels, size_t label_count, double value)
 {
 	struct text_writer *writer = ctx;
+	struct buffer *out = writer->output->buffer;
+	size_t brace;
 
 	if (writer->error)
 		return;
-	write_labels(writer, labels, label_count);
-	series(writer, "", 0);
-	value_line_end(writer->output->buffer, value);
+	buffer_append(out, writer->name, writer->name_length);
+	brace = out->length;
+	buffer_append(out, "{", 1);
+	write_labels(out, labels, label_count);
+	if (out->length > brace + 1)
+		buffer_append(out, "} ", 2);
+	else if (out->length == brace + 1)
+		out->data[brace] = ' ';
+	value_line_end(out, value);
 	unit_end(writer);
 }
 
@@ -231,7 +245,7 @@ static void histogram(void *ctx, const struct metric_label *labels, size_t label
 
 	if (writer->error)
 		return;
-	write_labels(writer, labels, label_count);
+	keep_labels(writer, labels, label_count);
 	count = buckets(writer, histogram);
 	series(writer, "_sum", 4);
 	value_line_end(writer->output->buffer, histogram->sum);

@@ -2,7 +2,8 @@
 /*
  * gzip (RFC 1952) by zlib, piece by piece while the exposition is rendered, so that fifty megabytes of text never exist
  * at once. Level 1: an exposition repeats itself so much that it shrinks thirtyfold at once, and the agent's one thread
- * has better things to do. A 16 KiB window spans dozens of lines; zlib then needs 128 KiB instead of 256.
+ * has better things to do. The whole 32 KiB window, though zlib then holds 192 KiB: with half of it, 60 KB of a host's
+ * metrics took a quarter more time (97 us instead of 78). The stream is kept from one scrape to the next.
  */
 #include "exporters/web/coding.h"
 
@@ -12,7 +13,7 @@
 #include "exporters/common/field.h"
 
 #define LEVEL 1
-#define WINDOW_BITS 14
+#define WINDOW_BITS 15
 #define GZIP_HEADER 16 /* zlib.h, deflateInit2: added to the window bits asks for gzip */
 #define MEMORY_LEVEL 7
 #define PIECE_BYTES 8192
@@ -39,10 +40,13 @@ bool coding_wants_gzip(const char *accept_encoding)
 
 int gzip_begin(struct gzip_writer *gzip, struct buffer *out)
 {
-	*gzip = (struct gzip_writer){ .out = out };
+	gzip->out = out;
+	if (gzip->ready)
+		return deflateReset(&gzip->stream) == Z_OK ? 0 : -EIO;
 	if (deflateInit2(&gzip->stream, LEVEL, Z_DEFLATED, WINDOW_BITS + GZIP_HEADER, MEMORY_LEVEL,
 			 Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
+	gzip->ready = true;
 	return 0;
 }
 
@@ -83,7 +87,9 @@ int gzip_finish(struct gzip_writer *gzip)
 	return deflate_all(gzip, Z_FINISH);
 }
 
-void gzip_end(struct gzip_writer *gzip)
+void gzip_done(struct gzip_writer *gzip)
 {
-	(void)deflateEnd(&gzip->stream);
+	if (gzip->ready)
+		(void)deflateEnd(&gzip->stream);
+	gzip->ready = false;
 }

@@ -12,15 +12,18 @@
 /* By an Accept-Encoding field: gzip is allowed and no less welcome than identity. */
 bool coding_wants_gzip(const char *accept_encoding);
 
+/* Zeroed before its first use; one answer after the other. */
 struct gzip_writer {
 	z_stream stream;
-	struct buffer *out; /* borrowed */
+	bool ready;         /* the stream has its memory */
+	struct buffer *out; /* borrowed for one answer */
 };
 
-/* -ENOMEM. After success gzip_end is due, whatever happens. */
+/* Begins an answer, whatever became of the last. -ENOMEM, -EIO. */
 MUST_CHECK int gzip_begin(struct gzip_writer *gzip, struct buffer *out);
 /* Compresses all of `in` and resets it: the flush of an exposition_output whose ctx is the gzip_writer. */
 int gzip_flush(void *gzip, struct buffer *in);
 /* Writes the trailer after the last flush. */
 MUST_CHECK int gzip_finish(struct gzip_writer *gzip);
-void gzip_end(struct gzip_writer *gzip);
+/* Frees the stream. */
+void gzip_done(struct gzip_writer *gzip);

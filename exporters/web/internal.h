@@ -9,6 +9,7 @@
 #include <microhttpd.h>
 #include <stdbool.h>
 
+#include "exporters/web/coding.h"
 #include "exporters/web/listen.h"
 #include "exporters/web/web.h"
 
@@ -69,7 +70,8 @@ struct web {
 	size_t scrapes_in_flight;
 	size_t response_bytes_held; /* allocated for expositions that are being sent */
 	struct buffer chunk;        /* what is rendered and not yet compressed */
-	struct buffer spare;        /* the last response's memory, for the next one */
+	struct gzip_writer gzip;
+	struct buffer spare; /* the last response's memory, for the next one */
 	struct web_figures figures;
 };
 

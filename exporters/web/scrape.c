@@ -11,7 +11,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "exporters/web/coding.h"
 #include "exporters/web/internal.h"
 
 #define HELD_MAX_BYTES ((size_t)64 << 20)  /* by all responses together */
@@ -90,25 +89,23 @@ static void join_field(struct MHD_Connection *connection, const char *name, stru
 
 static int render_gzip(struct web *web, struct exposition_choice choice, struct buffer *out)
 {
-	struct gzip_writer gzip;
 	struct exposition_output output = {
 		.buffer = &web->chunk,
 		.flush_bytes = FLUSH_BYTES,
 		.flush = gzip_flush,
-		.ctx = &gzip,
+		.ctx = &web->gzip,
 	};
 	struct buffer none = { 0 };
-	int error = gzip_begin(&gzip, out);
+	int error = gzip_begin(&web->gzip, out);
 
 	if (error)
 		return error;
 	web->chunk.limit = CHUNK_MAX_BYTES;
 	error = web->config.exposition->render(choice, web->config.snapshot, &output);
 	if (!error)
-		error = gzip_flush(&gzip, &web->chunk);
+		error = gzip_flush(&web->gzip, &web->chunk);
 	if (!error)
-		error = gzip_finish(&gzip);
-	gzip_end(&gzip);
+		error = gzip_finish(&web->gzip);
 	keep_or_free(&web->chunk, &none);
 	web->chunk = none;
 	return error;

@@ -224,6 +224,7 @@ void web_free(struct web *web)
 		close(web->listeners[i].fd);
 	cleanup_close_fd(&web->timer_fd);
 	cleanup_close_fd(&web->epoll_fd);
+	gzip_done(&web->gzip);
 	buffer_done(&web->chunk);
 	buffer_done(&web->spare);
 	free(web);

@@ -13,6 +13,7 @@
 
 #include "agent_internal.h"
 #include "base/clock.h"
+#include "base/resident.h"
 #include "exporters/prometheus/prometheus.h"
 
 #define DRAIN_BUSY_NS 5000000ULL   /* between drains while events come */
@@ -72,7 +73,7 @@ static void pace(struct agent *agent, size_t events)
 
 	agent->idle_drains =
 		events || stream_table_waiting(agent->streams) || tls_waiting(agent) ? 0 : agent->idle_drains + 1;
-	interval = agent->idle_drains > IDLE_DRAINS ? DRAIN_IDLE_NS : DRAIN_BUSY_NS;
+	interval = !agent->capture || agent->idle_drains > IDLE_DRAINS ? DRAIN_IDLE_NS : DRAIN_BUSY_NS;
 	if (interval != agent->drain_interval_ns && !loop_set_interval(agent->drain_timer, interval))
 		agent->drain_interval_ns = interval;
 }
@@ -281,6 +282,7 @@ static void fill_snapshot(struct agent *agent)
 		snapshot->sources[snapshot->source_count++] = web_source(agent->web);
 		agent_export_sources(agent);
 	}
+	snapshot->hide_own = !own;
 	snapshot->refresh = agent_refresh;
 	snapshot->refresh_ctx = agent;
 }
@@ -357,6 +359,7 @@ int agent_run(struct config *config, const struct config_source *source)
 		fill_snapshot(&agent);
 		malloc_trim(0);
 		announce(&agent);
+		resident_forget_code();
 		error = loop_run(agent.loop, &result);
 		if (error)
 			log_error("the event loop failed", log_errno(error));

@@ -4,15 +4,71 @@
  */
 #include "exporters/prometheus/prometheus.h"
 
+#include <string.h>
+
 #include "exporters/prometheus/negotiate.h"
 #include "exporters/prometheus/protobuf_format.h"
 #include "exporters/prometheus/text_format.h"
 
-static void walk(const struct snapshot *snapshot, const struct metric_visitor *visitor)
+#define OWN_PREFIX "sonde_"
+
+static void visit_sources(const struct snapshot *snapshot, const struct metric_visitor *visitor)
 {
 	for (size_t i = 0; i < snapshot->source_count; i++)
 		if (snapshot->sources[i].has_collectors || !snapshot->only_collectors)
 			snapshot->sources[i].visit(snapshot->sources[i].ctx, visitor);
+}
+
+/* Passes on what is not the agent's own, whichever source tells it. */
+struct without_own {
+	const struct metric_visitor *visitor;
+	bool hidden; /* the family at hand */
+};
+
+static void begin_without_own(void *ctx, const struct metric_family *family)
+{
+	struct without_own *without = ctx;
+
+	without->hidden = !strncmp(family->name, OWN_PREFIX, strlen(OWN_PREFIX));
+	if (!without->hidden)
+		without->visitor->family_begin(without->visitor->ctx, family);
+}
+
+static void sample_without_own(void *ctx, const struct metric_label *labels, size_t count, double value)
+{
+	const struct without_own *without = ctx;
+
+	if (!without->hidden)
+		without->visitor->sample(without->visitor->ctx, labels, count, value);
+}
+
+static void histogram_without_own(void *ctx, const struct metric_label *labels, size_t count,
+				  const struct metric_histogram *histogram)
+{
+	const struct without_own *without = ctx;
+
+	if (!without->hidden)
+		without->visitor->histogram(without->visitor->ctx, labels, count, histogram);
+}
+
+static void end_without_own(void *ctx)
+{
+	const struct without_own *without = ctx;
+
+	if (!without->hidden)
+		without->visitor->family_end(without->visitor->ctx);
+}
+
+static void walk(const struct snapshot *snapshot, const struct metric_visitor *visitor)
+{
+	struct without_own without = { .visitor = visitor };
+	const struct metric_visitor others = { .ctx = &without,
+					       .family_begin = begin_without_own,
+					       .sample = sample_without_own,
+					       .histogram = histogram_without_own,
+					       .family_end = end_without_own };
+
+	visit_sources(snapshot, snapshot->hide_own ? &others : visitor);
 }
 
 static int render_text(bool openmetrics, const struct snapshot *snapshot, const struct exposition_output *output)

@@ -90,4 +90,5 @@ struct snapshot {
 	int (*refresh)(void *ctx, const struct snapshot_filter *filter, char *ret_error, size_t error_size);
 	void *refresh_ctx;
 	bool only_collectors; /* set by refresh: of the walk that follows */
+	bool hide_own;        /* expositions leave out sonde_*: what the agent says of itself */
 };

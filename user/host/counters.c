@@ -6,11 +6,11 @@
 #include <errno.h>
 
 #include "host/internal.h"
-
-#define NAME_SIZE 128
+#include "host/rows.h"
 
 struct counters_state {
 	struct host_file files[3];
+	struct rows *rows[3]; /* of each file */
 	struct filter *fields;
 };
 
@@ -18,44 +18,58 @@ static void stop(void *ctx)
 {
 	struct counters_state *state = ctx;
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 3; i++) {
 		host_file_close(&state->files[i]);
+		rows_free(state->rows[i]);
+	}
 	filter_free(state->fields);
 }
 
-/* `where` is the file, for the help text. */
-static void tell_row(struct host *host, const char *prefix, struct span field, const char *where, double value)
+static int start(struct host *host, struct counters_state *state, const char *prefix, const char *const *paths,
+		 const char *pattern)
 {
-	char name[NAME_SIZE], help[NAME_SIZE + 64], text[NAME_SIZE];
-	struct metric_family family = { .name = name, .help = help, .unit = "", .type = METRIC_UNTYPED };
+	int error = filter_new("", pattern, 64, host->config.hash_seed, &state->fields);
 
-	span_metric_name(field, text, sizeof(text) - strlen(prefix));
-	text_join(name, sizeof(name), (struct span[]){ span_of(prefix), span_of(text) }, 2);
-	text_join(help, sizeof(help),
-		  (struct span[]){ span_of("The field "), field, span_of(" of "), span_of(where), span_of(".") }, 5);
-	sheet_add(host->sheet, sheet_family_copied(host->sheet, &family), NULL, value);
+	for (size_t i = 0; i < 3 && paths[i] && !error; i++) {
+		state->files[i].path = paths[i];
+		error = rows_new(&(struct rows_config){ prefix, paths[i], state->fields }, &state->rows[i]);
+	}
+	return error;
+}
+
+static int tell_row(struct host *host, struct rows *rows, struct span group, struct span name, struct span word)
+{
+	const struct metric_family *family;
+	double value;
+	int error = rows_next(rows, group, name, &family);
+
+	if (error || !family)
+		return error;
+	if (span_double(word, &value))
+		return -EINVAL;
+	/* Copied: rows that change take their families with them. */
+	sheet_add(host->sheet, sheet_family_copied(host->sheet, family), NULL, value);
+	return 0;
 }
 
 static int start_vmstat(struct host *host, void *ctx)
 {
-	struct counters_state *state = ctx;
+	static const char *const paths[] = { "vmstat", NULL };
 
-	state->files[0].path = "vmstat";
-	return filter_new("", host->options->vmstat_fields, 512, host->config.hash_seed, &state->fields);
+	return start(host, ctx, "node_vmstat_", paths, host->options->vmstat_fields);
 }
 
 static int update_vmstat(struct host *host, void *ctx)
 {
 	struct counters_state *state = ctx;
 	struct span text, line, name, word;
-	double value;
 	int error = host_read(host, host->proc_fd, &state->files[0], &text);
 
+	rows_begin(state->rows[0]);
 	while (!error && scan_line(&text, &line)) {
-		if (!scan_word(&line, &name) || !scan_word(&line, &word) || span_double(word, &value))
+		if (!scan_word(&line, &name) || !scan_word(&line, &word))
 			return -EINVAL;
-		if (filter_passes(state->fields, name))
-			tell_row(host, "node_vmstat_", name, "vmstat", value);
+		error = tell_row(host, state->rows[0], (struct span){ "", 0 }, name, word);
 	}
 	return error;
 }
@@ -69,42 +83,28 @@ const struct collector host_vmstat = {
 
 static int start_netstat(struct host *host, void *ctx)
 {
-	struct counters_state *state = ctx;
+	static const char *const paths[] = { "net/netstat", "net/snmp", "net/snmp6" };
 
-	state->files[0].path = "net/netstat";
-	state->files[1].path = "net/snmp";
-	state->files[2].path = "net/snmp6";
-	return filter_new("", host->options->netstat_fields, 2048, host->config.hash_seed, &state->fields);
-}
-
-static int tell_netstat(struct host *host, struct counters_state *state, struct span protocol, struct span name,
-			struct span word, const char *where)
-{
-	char field[NAME_SIZE];
-	struct span full = { field, 0 };
-	double value;
-
-	if (span_double(word, &value))
-		return -EINVAL;
-	text_join(field, sizeof(field), (struct span[]){ protocol, { "_", 1 }, name }, 3);
-	full.length = strlen(field);
-	if (filter_passes(state->fields, full))
-		tell_row(host, "node_netstat_", full, where, value);
-	return 0;
+	return start(host, ctx, "node_netstat_", paths, host->options->netstat_fields);
 }
 
 /* Pairs of lines: `Protocol: name name...` and `Protocol: value value...`. */
-static int tell_pairs(struct host *host, struct counters_state *state, struct span text, const char *where)
+static int tell_pairs(struct host *host, struct rows *rows, struct span text)
 {
 	struct span names, values, protocol, name, word;
+	int error;
 
 	while (scan_line(&text, &names)) {
 		if (!scan_line(&text, &values) || !scan_until(&names, ':', &protocol) ||
 		    !scan_until(&values, ':', &word))
 			return -EINVAL;
-		while (scan_word(&names, &name))
-			if (!scan_word(&values, &word) || tell_netstat(host, state, protocol, name, word, where))
+		while (scan_word(&names, &name)) {
+			if (!scan_word(&values, &word))
 				return -EINVAL;
+			error = tell_row(host, rows, protocol, name, word);
+			if (error)
+				return error;
+		}
 		if (scan_word(&values, &word))
 			return -EINVAL;
 	}
@@ -112,22 +112,22 @@ static int tell_pairs(struct host *host, struct counters_state *state, struct sp
 }
 
 /* `Ip6InReceives 5`: the protocol ends with the 6. */
-static int tell_version_6(struct host *host, struct counters_state *state, struct span text)
+static int tell_version_6(struct host *host, struct rows *rows, struct span text)
 {
-	struct span line, name, word;
+	struct span line, name, word, group;
 	const char *six;
+	int error = 0;
 
-	while (scan_line(&text, &line)) {
+	while (!error && scan_line(&text, &line)) {
 		if (!scan_word(&line, &name) || !scan_word(&line, &word))
 			continue;
 		six = memchr(name.at, '6', name.length);
 		if (!six)
 			continue;
-		if (tell_netstat(host, state, (struct span){ name.at, (size_t)(six - name.at) + 1 },
-				 span_skip(name, (size_t)(six - name.at) + 1), word, "net/snmp6"))
-			return -EINVAL;
+		group = (struct span){ name.at, (size_t)(six - name.at) + 1 };
+		error = tell_row(host, rows, group, span_skip(name, group.length), word);
 	}
-	return 0;
+	return error;
 }
 
 static int update_netstat(struct host *host, void *ctx)
@@ -136,17 +136,16 @@ static int update_netstat(struct host *host, void *ctx)
 	struct span text;
 	int error = 0;
 
-	for (size_t i = 0; i < 2 && !error; i++) {
+	for (size_t i = 0; i < 3 && !error; i++) {
+		rows_begin(state->rows[i]);
 		error = host_read(host, host->proc_fd, &state->files[i], &text);
+		if (i == 2 && error == -ENOENT) /* without IPv6 */
+			return 0;
 		if (!error)
-			error = tell_pairs(host, state, text, state->files[i].path);
+			error = i < 2 ? tell_pairs(host, state->rows[i], text) :
+					tell_version_6(host, state->rows[i], text);
 	}
-	if (error)
-		return error;
-	error = host_read(host, host->proc_fd, &state->files[2], &text);
-	if (error == -ENOENT) /* without IPv6 */
-		return 0;
-	return error ? error : tell_version_6(host, state, text);
+	return error;
 }
 
 const struct collector host_netstat = {

@@ -11,6 +11,7 @@
 
 #include "base/hash_table.h"
 #include "host/internal.h"
+#include "host/local_stat.h"
 #include "host/mounts.h"
 #include "host/stat_pool.h"
 
@@ -23,6 +24,7 @@ struct seen {
 	char *path;                                  /* what statfs is asked for; in the state's texts */
 	bool read_only;
 	bool hangs;    /* was not asked: an earlier question has no answer yet */
+	bool local;    /* its answer is not the pool's */
 	uint64_t hash; /* of device, mount point and type */
 	size_t index;  /* of its answer */
 };
@@ -31,6 +33,7 @@ struct filesystem_state {
 	struct host_file mountinfo;
 	struct filter *points, *types;
 	struct stat_pool *pool;
+	struct local_stats local;
 	struct seen *mounts; /* owned */
 	size_t count, capacity;
 	uint32_t *table; /* of places in mounts, plus one, by hash; owned */
@@ -96,6 +99,7 @@ static void stop(void *ctx)
 	filter_free(state->points);
 	filter_free(state->types);
 	stat_pool_free(state->pool);
+	local_stats_done(&state->local);
 	sheet_free(state->texts);
 	free(state->text);
 	free(state->mounts);
@@ -291,11 +295,15 @@ static int ask(struct host *host, struct filesystem_state *state)
 {
 	int error = 0;
 
-	state->asked = 0;
+	state->asked = state->local.count = 0;
 	stat_pool_begin(state->pool);
 	for (size_t i = 0; i < state->count && !error; i++) {
 		struct seen *mount = &state->mounts[i];
 
+		mount->local = local_stat_knows(mount->type) &&
+			       !local_stat_ask(&state->local, mount->path, mount->major, mount->minor, &mount->index);
+		if (mount->local)
+			continue;
 		mount->hangs = stat_pool_hangs(state->pool, mount->path);
 		if (mount->hangs)
 			continue;
@@ -333,10 +341,12 @@ static void tell_sizes(struct sheet *sheet, struct sheet_family *const *found, c
 static void tell_mount(struct host *host, const struct filesystem_state *state, struct sheet_family *const *found,
 		       const struct seen *mount)
 {
-	const struct stat_answer *answer = mount->hangs ? NULL : stat_pool_answer(state->pool, mount->index);
+	const struct stat_answer *answer = mount->local ? &state->local.answers[mount->index] : NULL;
 	const char *problem = "";
 	char text[64];
 
+	if (!mount->local && !mount->hangs)
+		answer = stat_pool_answer(state->pool, mount->index);
 	if (!answer || answer->state != STAT_DONE)
 		problem = "mountpoint timeout";
 	else if (answer->error)

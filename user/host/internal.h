@@ -29,6 +29,7 @@ struct host_file {
 	const char *path;    /* below its directory */
 	int fd;              /* plus one: 0 is closed */
 	bool plain;          /* not of the kernel's making: it may have been replaced */
+	size_t ends_below;   /* a read of fewer bytes has met the end; 0: only one of none has */
 	uint64_t changed_ns; /* of a plain one: when it was changed, and how long it was, at the last read */
 	uint64_t size;
 };

@@ -52,14 +52,17 @@ static int find_total(struct span text, const char *wanted, uint64_t *ret_total)
 
 static int update_pressure(struct host *host, void *ctx)
 {
+	const char *path = "";
 	bool found = false;
 	uint64_t total;
 	struct span text;
-	int error;
+	int error = 0;
 
 	(void)ctx;
 	for (size_t i = 0; i < sizeof(pressures) / sizeof(pressures[0]); i++) {
-		error = host_read_kept(host, host->proc_fd, pressures[i].path, &text);
+		if (strcmp(path, pressures[i].path) != 0) /* else the text is still that of the row before */
+			error = host_read_kept(host, host->proc_fd, pressures[i].path, &text);
+		path = pressures[i].path;
 		if (error == -ENOENT)
 			continue;
 		if (error == -EOPNOTSUPP) /* psi=0 */

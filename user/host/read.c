@@ -16,6 +16,7 @@
 #include "host/internal.h"
 
 #define TEXT_SIZE ((size_t)16 << 10)
+#define RECORDS_END 3072 /* of a page of 4096 */
 
 void host_at(struct host *host, const char *format, ...)
 {
@@ -41,7 +42,43 @@ static int grow(struct host *host)
 	return 0;
 }
 
-static int read_from_start(struct host *host, int fd, struct span *ret_text)
+/* How short a read must be to have met the file's end, so that the read that would say so is spared; for some files it
+ * costs as much as the first. What the kernel writes in one piece (single_open, sysctl, sysfs) ends where a read is
+ * short at all. Other files of procfs come record by record, as many as fit into a page (fs/seq_file.c): where there
+ * was room for two more of their records, there was none. 0: the file says nothing of the kind. */
+static size_t short_read(const char *path)
+{
+	static const struct {
+		const char *path; /* with a slash at its end: all below it */
+		size_t most;
+	} files[] = {
+		{ "stat", SIZE_MAX },
+		{ "loadavg", SIZE_MAX },
+		{ "meminfo", SIZE_MAX },
+		{ "net/netstat", SIZE_MAX },
+		{ "net/snmp", SIZE_MAX },
+		{ "net/snmp6", SIZE_MAX },
+		{ "net/sockstat", SIZE_MAX },
+		{ "net/sockstat6", SIZE_MAX },
+		{ "pressure/", SIZE_MAX },
+		{ "sys/", SIZE_MAX },
+		{ "net/udp", RECORDS_END },
+		{ "net/udp6", RECORDS_END },
+		{ "net/arp", RECORDS_END },
+		{ "net/softnet_stat", RECORDS_END },
+		{ "devices/system/", SIZE_MAX },
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		size_t length = strlen(files[i].path);
+
+		if (!strncmp(path, files[i].path, length) && (!path[length] || files[i].path[length - 1] == '/'))
+			return files[i].most;
+	}
+	return 0;
+}
+
+static int read_from_start(struct host *host, int fd, size_t ends_below, struct span *ret_text)
 {
 	size_t length = 0;
 	ssize_t got;
@@ -61,6 +98,8 @@ static int read_from_start(struct host *host, int fd, struct span *ret_text)
 		if (!got)
 			break;
 		length += (size_t)got;
+		if (length < host->text_size - 1 && (size_t)got < ends_below)
+			break;
 	}
 	host->text[length] = '\0';
 	*ret_text = (struct span){ host->text, length };
@@ -107,6 +146,7 @@ static int open_file(int directory, struct host_file *file)
 		return -errno;
 	file->fd = fd + 1;
 	file->plain = is_plain(fd);
+	file->ends_below = file->plain ? SIZE_MAX : short_read(file->path);
 	return 0;
 }
 
@@ -132,7 +172,7 @@ int host_read(struct host *host, int directory, struct host_file *file, struct s
 	if (file->fd && was_replaced(file))
 		host_file_close(file);
 	if (file->fd) {
-		error = read_from_start(host, file->fd - 1, ret_text);
+		error = read_from_start(host, file->fd - 1, file->ends_below, ret_text);
 		if (!error)
 			return 0;
 		host_file_close(file);
@@ -141,7 +181,7 @@ int host_read(struct host *host, int directory, struct host_file *file, struct s
 	if (!error && was_replaced(file))
 		error = -ENOENT;
 	if (!error)
-		error = read_from_start(host, file->fd - 1, ret_text);
+		error = read_from_start(host, file->fd - 1, file->ends_below, ret_text);
 	if (error)
 		host_file_close(file);
 	return error;
@@ -190,7 +230,7 @@ int host_read_once(struct host *host, int directory, const char *path, struct sp
 	fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	return read_from_start(host, fd, ret_text);
+	return read_from_start(host, fd, 0, ret_text);
 }
 
 /* One read: files of sysfs come whole, and end where the read was short. */

@@ -51,8 +51,8 @@ BPFTOOL ?= $(shell for t in bpftool /usr/sbin/bpftool /usr/lib/linux-tools/*/bpf
 	$$t version >/dev/null 2>&1 && { echo $$t; break; }; done)
 BPF_ARCH := $(or $(patsubst x86_64,x86,$(filter x86_64,$(ARCH))),$(if $(filter aarch64 arm64,$(ARCH)),arm64))
 LIBRARIES := libbpf libelf zlib libmicrohttpd yaml-0.1 libpcre2-8 jansson libprotobuf-c
-# Loaded when it is needed (exporters/otlp/curl.c): here only its headers.
-LOADED_LIBRARIES := libcurl
+# Loaded when they are needed (exporters/otlp/curl.c, user/host/systemd_bus.c): here only their headers.
+LOADED_LIBRARIES := libcurl libsystemd
 
 fail = $(error $1)
 remedy := run `sudo make setup`
@@ -266,6 +266,8 @@ bench:
 	@python3 tests/bench/postgres.py
 	@/usr/bin/python3 tests/bench/redis.py
 	@/usr/bin/python3 tests/bench/node.py $(BENCH_NODE_ARGS)
+	@/usr/bin/python3 tests/bench/containers.py
+	@/usr/bin/python3 tests/bench/usage.py
 
 bench-node:
 	@scripts/setup.sh build test

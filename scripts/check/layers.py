@@ -14,6 +14,7 @@ LIBRARIES = {
     "microhttpd.h": ("exporters",),
     "zlib.h": ("exporters",),
     "pcre2.h": ("config", "host"),
+    "systemd/": ("host",),
     "curl/": ("exporters",),
     "protobuf-c/": ("exporters",),
     "otlp.pb-c.h": ("exporters",),

@@ -4,6 +4,8 @@ the like. What a virtual machine has none of (sensors, RAID, batteries), and mor
 
 import os
 
+import node_fixture_storage
+
 PROC = {
     "loadavg": "0.21 0.37 0.39 1/719 19737\n",
     "meminfo": "MemTotal:       3742148 kB\nMemFree:         225472 kB\nActive(anon):    2068484 kB\n"
@@ -182,7 +184,9 @@ def make(folder):
     proc["11/stat"] = process(11, "R", 2)
     proc["11/task/11/stat"] = proc["11/stat"]
     proc["11/task/12/stat"] = process(12, "D", 2)
-    for name, files in (("proc", proc), ("sys", SYS), ("udev", UDEV), ("root", ROOT_FILES)):
+    proc.update(node_fixture_storage.PROC)
+    system = {**SYS, **node_fixture_storage.SYS}
+    for name, files in (("proc", proc), ("sys", system), ("udev", UDEV), ("root", ROOT_FILES)):
         write(os.path.join(folder, name), files)
     os.symlink("1", os.path.join(folder, "proc", "self"))
     return flags(folder)

@@ -59,6 +59,16 @@ def test_collect_and_exclude(sonde):
         assert refused.value.code == 400, query
 
 
+def test_exporter_metrics_can_be_left_out(tmp_path):
+    server = node_lab.start_sonde(str(tmp_path), "--web.disable-exporter-metrics")
+    try:
+        text = server.text()
+    finally:
+        server.stop()
+    assert "node_load1 " in text
+    assert not [line for line in text.splitlines() if line.startswith(("sonde_", "process_"))]
+
+
 def test_documentation_has_every_reason():
     with open(os.path.join(ROOT, "docs", "METRICS.md"), encoding="utf-8") as file:
         text = file.read()

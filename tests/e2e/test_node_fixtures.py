@@ -14,9 +14,10 @@ import node_lab
 
 LARGE_CPU_SECONDS = 0.1
 ROUNDS = 20
-COLLECTORS_OF_FILES = """arp bonding conntrack cpu cpufreq diskstats dmi edac entropy filefd filesystem hwmon interrupts
-    kernel_hung loadavg mdadm meminfo netclass netdev netstat nvme os powersupplyclass pressure processes rapl schedstat
-    sockstat softnet stat thermal_zone time udp_queues vmstat watchdog""".split()
+COLLECTORS_OF_FILES = """arp bcache bonding btrfs conntrack cpu cpufreq diskstats dmi dmmultipath edac entropy
+    fibrechannel filefd filesystem hwmon infiniband interrupts ipvs kernel_hung loadavg mdadm meminfo netclass netdev
+    netstat nfs nfsd nvme os powersupplyclass pressure processes rapl schedstat sockstat softnet stat tapestats
+    thermal_zone time udp_queues vmstat watchdog xfs zfs""".split()
 SWITCHES = ["--collector.disable-defaults", *(f"--collector.{name}" for name in COLLECTORS_OF_FILES)]
 
 
@@ -34,7 +35,7 @@ def test_hardware_is_told_alike(tmp_path):
     assert not left, "\n".join(f"{item.kind} {item.name} {item.detail}" for item in left)
     for name in COLLECTORS_OF_FILES:
         assert told.samples[("node_scrape_collector_success", (("collector", name),))] == 1, name
-    assert len(told.types) > 200
+    assert len(told.types) > 380
 
 
 @pytest.fixture

@@ -10,18 +10,24 @@
 /* clang-format off */
 #define HOST_COLLECTORS(ON, OFF, NOT_HERE) \
 	ON(arp, "neighbours by device") \
+	ON(bcache, "caches of block devices") \
 	ON(bonding, "bonded network devices") \
+	ON(btrfs, "btrfs filesystems") \
 	ON(conntrack, "connections that netfilter tracks") \
 	ON(cpu, "time that each processor spent in each mode") \
 	ON(cpufreq, "processors' frequencies") \
 	ON(diskstats, "input and output of block devices") \
 	ON(dmi, "what the firmware calls the hardware") \
+	ON(dmmultipath, "block devices with several paths") \
 	ON(edac, "errors of memory") \
 	ON(entropy, "the kernel's entropy") \
+	ON(fibrechannel, "Fibre Channel ports") \
 	ON(filefd, "open files of all processes") \
 	ON(filesystem, "sizes of mounted filesystems") \
 	ON(hwmon, "sensors of temperature, voltage, fans") \
+	ON(infiniband, "InfiniBand ports") \
 	OFF(interrupts, "interrupts by processor") \
+	ON(ipvs, "IPVS and its backends") \
 	ON(kernel_hung, "tasks that the kernel found hanging") \
 	ON(loadavg, "load averages") \
 	ON(mdadm, "software RAID") \
@@ -29,6 +35,8 @@
 	ON(netclass, "properties of network devices") \
 	ON(netdev, "traffic of network devices") \
 	ON(netstat, "counters of the network protocols") \
+	ON(nfs, "calls of NFS clients") \
+	ON(nfsd, "calls to the NFS server") \
 	ON(nvme, "NVMe devices") \
 	ON(os, "what os-release says") \
 	ON(powersupplyclass, "batteries and mains") \
@@ -40,6 +48,8 @@
 	ON(sockstat, "sockets by protocol") \
 	ON(softnet, "packets by processor") \
 	ON(stat, "interrupts, context switches, forks") \
+	OFF(systemd, "units of systemd") \
+	ON(tapestats, "tape drives") \
 	OFF(tcpstat, "TCP sockets by state") \
 	ON(textfile, "metrics that others write into files") \
 	ON(thermal_zone, "temperatures and cooling devices") \
@@ -49,14 +59,14 @@
 	ON(uname, "the kernel's name and version") \
 	ON(vmstat, "counters of the virtual memory") \
 	ON(watchdog, "watchdogs") \
-	NOT_HERE(bcache) NOT_HERE(bcachefs) NOT_HERE(btrfs) NOT_HERE(buddyinfo) NOT_HERE(cgroups) \
-	NOT_HERE(cpu_vulnerabilities) NOT_HERE(dmmultipath) NOT_HERE(drbd) NOT_HERE(drm) NOT_HERE(ethtool) \
-	NOT_HERE(fibrechannel) NOT_HERE(infiniband) NOT_HERE(ipvs) NOT_HERE(ksmd) NOT_HERE(lnstat) \
-	NOT_HERE(logind) NOT_HERE(meminfo_numa) NOT_HERE(mountstats) NOT_HERE(network_route) NOT_HERE(nfs) \
-	NOT_HERE(nfsd) NOT_HERE(ntp) NOT_HERE(nvmesubsystem) NOT_HERE(pcidevice) NOT_HERE(perf) NOT_HERE(qdisc) \
-	NOT_HERE(runit) NOT_HERE(slabinfo) NOT_HERE(softirqs) NOT_HERE(supervisord) NOT_HERE(swap) \
-	NOT_HERE(sysctl) NOT_HERE(systemd) NOT_HERE(tapestats) NOT_HERE(wifi) NOT_HERE(xfrm) NOT_HERE(xfs) \
-	NOT_HERE(zfs) NOT_HERE(zoneinfo)
+	ON(xfs, "XFS filesystems") \
+	ON(zfs, "ZFS pools") \
+	NOT_HERE(bcachefs) NOT_HERE(buddyinfo) NOT_HERE(cgroups) NOT_HERE(cpu_vulnerabilities) \
+	NOT_HERE(drbd) NOT_HERE(drm) NOT_HERE(ethtool) NOT_HERE(ksmd) \
+	NOT_HERE(lnstat) NOT_HERE(logind) NOT_HERE(meminfo_numa) NOT_HERE(mountstats) \
+	NOT_HERE(network_route) NOT_HERE(ntp) NOT_HERE(nvmesubsystem) NOT_HERE(pcidevice) NOT_HERE(perf) \
+	NOT_HERE(qdisc) NOT_HERE(runit) NOT_HERE(slabinfo) NOT_HERE(softirqs) NOT_HERE(supervisord) \
+	NOT_HERE(swap) NOT_HERE(sysctl) NOT_HERE(wifi) NOT_HERE(xfrm) NOT_HERE(zoneinfo)
 /* clang-format on */
 
 #define COLLECTOR_ID(name, ...) COLLECTOR_##name,

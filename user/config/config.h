@@ -62,6 +62,7 @@ struct config_host {
 	char *interrupts_name_exclude, *interrupts_name_include;
 	char *netclass_ignored_devices;
 	char *netstat_fields, *vmstat_fields;
+	char *systemd_unit_include, *systemd_unit_exclude;
 	struct string_list textfile_directories;
 	char *netdev_device_exclude, *netdev_device_include;
 	bool arp_netlink;                   /* of no effect: net/arp says the same */
@@ -71,6 +72,9 @@ struct config_host {
 	bool netclass_ignore_invalid_speed; /* false */
 	bool netdev_netlink;                /* true */
 	bool stat_softirq;                  /* false */
+	bool systemd_private;               /* false */
+	bool systemd_enable_task_metrics;   /* false, as the next two */
+	bool systemd_enable_restarts_metrics, systemd_enable_start_time_metrics;
 };
 
 enum config_sampler {

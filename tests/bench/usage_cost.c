@@ -2,7 +2,8 @@
 /*
  * What the usage programs cost at a switch from one thread to another: two processes that hand a byte to and fro on one
  * CPU, with the programs attached and without, in turns, many times. In a VM whose clock counts instructions the
- * figures are instructions. Prints JSON: medians and minima of nanoseconds per switch, off and on.
+ * figures are instructions. Prints JSON: medians and minima of nanoseconds per switch, off and on. With `hold` in place
+ * of rounds it attaches them, prints "ready" and waits until its input ends: for other loads.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -163,12 +164,33 @@ static void run(const struct config *config, int rounds, int count, int in, int 
 	       off[rounds / 2], on[rounds / 2], added[rounds / 2], on[0] - off[0], bpf[rounds / 2], bpf[0]);
 }
 
+static void hold(const struct config *config)
+{
+	struct capture_error error = { "" };
+	struct usage *usage = NULL;
+	char byte;
+
+	if (usage_new(config, &usage, &error)) {
+		fprintf(stderr, "usage_cost: %s\n", error.text);
+		exit(1);
+	}
+	for (int i = 0; i < USAGE_FAMILIES; i++)
+		if (*usage_missing(usage, (enum usage_family)i))
+			fprintf(stderr, "usage_cost: %s\n", usage_missing(usage, (enum usage_family)i));
+	puts("ready");
+	fflush(stdout);
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	usage_free(usage);
+}
+
 int main(int argc, char **argv)
 {
 	struct config config = {
 		.usage_scheduler = true, .usage_memory = true, .usage_block = true, .usage_tcp = true
 	};
-	int rounds = argc > 2 ? (int)strtoul(argv[2], NULL, 10) : 5;
+	bool holds = argc > 2 && !strcmp(argv[2], "hold");
+	int rounds = argc > 2 && !holds ? (int)strtoul(argv[2], NULL, 10) : 5;
 	int count = argc > 3 ? (int)strtoul(argv[3], NULL, 10) : 2000;
 	char *selected[1];
 	cpu_set_t set;
@@ -176,12 +198,16 @@ int main(int argc, char **argv)
 	pid_t partner;
 
 	if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX || count < 1) {
-		fprintf(stderr, "usage_cost CGROUP [ROUNDS [COUNT]]\n");
+		fprintf(stderr, "usage_cost CGROUP [ROUNDS [COUNT] | hold]\n");
 		return 2;
 	}
 	selected[0] = argv[1];
 	config.select_cgroups.items = selected;
 	config.select_cgroups.count = getenv("ALL") ? 0 : 1; /* all: in a VM, which is ours */
+	if (holds) {
+		hold(&config);
+		return 0;
+	}
 	if (mkdir(argv[1], 0755) && errno != EEXIST)
 		die(argv[1]);
 	enter(argv[1]);

@@ -225,12 +225,12 @@ def values(before, ours, after):
     return counters, others
 
 
-def compare(node, sonde, its_version):
+def compare(node, sonde, its_version, rounds=ROUNDS):
     """Ours is scraped between two scrapes of theirs. A counter must lie between its two neighbours every time. A gauge
     may move both ways meanwhile, and a device, a mount or a state of processes may come and go: a difference of these
-    counts when it is there in every one of ROUNDS."""
+    counts when it is there in every one of the rounds."""
     left = None
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         before, ours, after = node.scrape(), sonde.scrape(), node.scrape()
         counters, others = values(before, ours, after)
         wrong = unexplained(counters, its_version)

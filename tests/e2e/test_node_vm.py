@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sonde against Debian's node_exporter in a VM, whose kernels, processes and mounts are others than this machine's. Both
+watch the whole guest; what they said is compared here, by the same rules."""
+
+import os
+import subprocess
+
+import pytest
+
+import node_lab
+from http_lab import ROOT
+
+ROUNDS = 12
+KERNELS = ["5.10", "6.12"]
+
+
+class Replay:
+    """Stands in for a server: the answers that the guest's gave, one after the other."""
+
+    def __init__(self, paths):
+        self.paths = iter(paths)
+
+    def scrape(self):
+        with open(next(self.paths), encoding="utf-8") as file:
+            return node_lab.parse(file.read())
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_tells_what_node_exporter_tells_in_a_vm(kernel, tmp_path):
+    if not os.path.exists(os.path.join(ROOT, "build", "kernels", kernel, "vmlinuz")):
+        pytest.skip(f"no kernel {kernel}: scripts/vm/fetch.sh could not fetch it")
+    program = node_lab.node_exporter("debian")
+    common = node_lab.collectors(program) & node_lab.collectors(node_lab.SONDE)
+    # What the guest has none of and would only say so, but for a few: systemd is not there to be asked.
+    flags = ["--collector.disable-defaults", *(f"--collector.{name}" for name in sorted(common - {"systemd"})),
+             *node_lab.PATTERNS]
+    done = subprocess.run(
+        ["scripts/vm/run.sh", "--kernel", kernel, "--results", str(tmp_path), "--timeout", "150",
+         "--file", node_lab.SONDE + ":host/build/sonde", "--file", f"{program}:usr/bin/node_exporter",
+         "--file", "tests/e2e/node_guest.sh:host/node_guest.sh", "--",
+         "sh", "node_guest.sh", "/usr/bin/node_exporter", str(ROUNDS), *flags],
+        cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stdout[-2000:] + done.stderr[-2000:]
+    node = Replay(str(tmp_path / f"{when}.{i}") for i in range(ROUNDS) for when in ("before", "after"))
+    sonde = Replay(str(tmp_path / f"ours.{i}") for i in range(ROUNDS))
+    left = node_lab.compare(node, sonde, node_lab.version(program), ROUNDS)
+    assert not left, "\n".join(f"{item.kind} {item.name} {item.detail}" for item in left)
+    assert len(node_lab.parse((tmp_path / "ours.0").read_text(encoding="utf-8")).types) > 150

@@ -47,8 +47,9 @@ PROC = {
     "spl/kstat/zfs/zil": kstat([("zil_commit_count", 4, 10)]),
     "spl/kstat/zfs/fm": kstat([("erpt-dropped", 4, 18)]),
     "spl/kstat/zfs/tank/state": "ONLINE\n", "spl/kstat/zfs/dusk/state": "DEGRADED\n",
-    "spl/kstat/zfs/dusk/io": "12 3 0x00 1 80 79205351707403 395818011156865\nnread    nwritten reads    writes   wtime  "
-                             "  wlentime wupdate  rtime    rlentime rupdate  wcnt     rcnt\n"
+    "spl/kstat/zfs/dusk/io": "12 3 0x00 1 80 79205351707403 395818011156865\n"
+                             "nread    nwritten reads    writes   wtime    wlentime wupdate  rtime    rlentime "
+                             "rupdate  wcnt     rcnt\n"
                              "1884160  3206144  22       132      7155162  104112268 79210489694949 24168078 104112268 "
                              "79210489849220 0 1\n",
     "spl/kstat/zfs/tank/objset-36": kstat([("dataset_name", 7, "tank/with blank"), ("writes", 4, 4),

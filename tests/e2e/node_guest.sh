@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# In a test VM: node_exporter and sonde beside each other, and what both say, into /results: `node_guest.sh NODE_EXPORTER
-# ROUNDS FLAG...`. What differs is for tests/e2e/test_node_vm.py to find.
+# In a test VM: node_exporter and sonde beside each other, and what both say, into /results:
+# `node_guest.sh NODE_EXPORTER ROUNDS FLAG...`. What differs is for tests/e2e/test_node_vm.py to find.
 program=$1 rounds=$2
 shift 2
 

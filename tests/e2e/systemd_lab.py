@@ -39,7 +39,8 @@ class Systemd:
         with open(os.path.join(folder, "systemd.log"), "wb") as log:
             self.process = subprocess.Popen(
                 ["unshare", "-m", "sh", "-c",
-                 f"mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir {BOOTED} && exec {SYSTEMD} --user"],
+                 f"mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir {BOOTED} && "
+                 f"exec {SYSTEMD} --user"],
                 env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.address = f"unix:path={self.run}/bus"
         try:

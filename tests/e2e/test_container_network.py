@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pod in a network namespace of its own: its traffic against the namespace's own counters and against known datagrams,
-its requests counted from outside of the namespace, and kubernetes-mixin's network queries on a real Prometheus."""
+"""A pod in a network namespace of its own: its traffic against the namespace's counters and known datagrams, its
+requests counted from outside of the namespace, and kubernetes-mixin's network queries on a real Prometheus."""
 
 import contextlib
 import json

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What cannot be read is named: by the count of encrypted connections, by service and library, and by doctor."""
 
+import contextlib
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -104,15 +106,41 @@ class Asking:
         assert self.process.returncode == 0
 
 
-def build_static(lab, stripped):
+def build_static(lab):
     """OpenSSL in the executable."""
     source, program = lab.file("client.c", STATIC), os.path.join(lab.folder, "client")
-    done = subprocess.run([tool("gcc"), "-O1", "-o", program, source, "-Wl,-Bstatic", "-lssl", "-lcrypto",
-                           "-Wl,-Bdynamic", "-ldl", "-pthread", *(["-s"] if stripped else [])],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run([tool("gcc"), "-O1", "-o", program, source, "-Wl,--build-id", "-Wl,-Bstatic", "-lssl",
+                           "-lcrypto", "-Wl,-Bdynamic", "-ldl", "-pthread"], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip("no static OpenSSL here: run `sudo make setup`")
     return program
+
+
+@contextlib.contextmanager
+def symbols_kept(program, how):
+    """Leaves the program's symbols where `how` says."""
+    debug, kept = f"{program}.debug", None
+    if how != "in the file":
+        subprocess.run(["objcopy", "--only-keep-debug", program, debug], check=True)
+        subprocess.run(["strip", "--strip-all", program], check=True)
+    if how == "compressed":
+        subprocess.run(["objcopy", "-S", "--wildcard", "--keep-symbol=SSL_*", "--keep-symbol=BIO_write", debug,
+                        f"{program}.mini"], check=True)
+        subprocess.run(["xz", "-f", f"{program}.mini"], check=True)
+        subprocess.run(["objcopy", "--add-section", f".gnu_debugdata={program}.mini.xz", program], check=True)
+    if how == "by build-id":
+        notes = subprocess.run(["readelf", "-n", program], capture_output=True, text=True, check=True).stdout
+        identity = re.search(r"Build ID: (\w+)", notes)[1]
+        kept = f"/usr/lib/debug/.build-id/{identity[:2]}/{identity[2:]}.debug"
+        os.makedirs(os.path.dirname(kept), exist_ok=True)
+        shutil.move(debug, kept)
+    try:
+        yield
+    finally:
+        if kept:
+            os.remove(kept)
+            with contextlib.suppress(OSError):
+                os.removedirs(os.path.dirname(kept))
 
 
 def test_java(lab, certificate):
@@ -131,25 +159,27 @@ def test_java(lab, certificate):
         })
 
 
-@pytest.mark.parametrize("stripped", [False, True], ids=["symbols", "stripped"])
-def test_static_openssl(lab, certificate, stripped):
+@pytest.mark.parametrize("how", ["in the file", "nowhere", "compressed", "by build-id"])
+def test_static_openssl(lab, certificate, how):
     port = start_nginx(lab, certificate, "nginx")
-    program = build_static(lab, stripped)
+    program = build_static(lab)
     before = total(lab.agent.samples(), "sonde_tls_files")
-    if not stripped:
-        with Asking(lab, [program, str(port)], "first"):
-            wait_until(lambda: total(lab.agent.samples(), "sonde_tls_files") == before + 1, 5, "the hooks")
-    with Asking(lab, [program, str(port)], "client") as pid:
-        status, text = doctor(pid)
-        assert status == (1 if stripped else 0)
-        assert re.search(rf"^no +tls +{program}: OpenSSL, not read: .*symbols" if stripped else
-                         rf"^ok +tls +{program}: OpenSSL, read", text, re.MULTILINE)
-        lab.expect({
-            lab.key(UNREAD, "client", tls_library="openssl"): 3 if stripped else 0,
-            lab.key(UNREAD, "client"): 3 if stripped else 0,
-            lab.key(UNPARSED, "client", reason="tls"): 3 if stripped else 0,
-            lab.key(CLIENT, "client", url_scheme="https", server_port=str(port)): 0 if stripped else 3,
-        })
+    read = how != "nowhere"
+    with symbols_kept(program, how):
+        if read:
+            with Asking(lab, [program, str(port)], "first"):
+                wait_until(lambda: total(lab.agent.samples(), "sonde_tls_files") == before + 1, 5, "the hooks")
+        with Asking(lab, [program, str(port)], "client") as pid:
+            status, text = doctor(pid)
+            assert status == (0 if read else 1)
+            assert re.search(rf"^ok +tls +{program}: OpenSSL, read" if read else
+                             rf"^no +tls +{program}: OpenSSL, not read: .*symbols", text, re.MULTILINE)
+            lab.expect({
+                lab.key(UNREAD, "client", tls_library="openssl"): 0 if read else 3,
+                lab.key(UNREAD, "client"): 0 if read else 3,
+                lab.key(UNPARSED, "client", reason="tls"): 0 if read else 3,
+                lab.key(CLIENT, "client", url_scheme="https", server_port=str(port)): 3 if read else 0,
+            })
 
 
 def test_doctor_names_what_is_read_and_what_is_not_there(lab):

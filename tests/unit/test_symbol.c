@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "symbol/elf_debug.h"
 #include "symbol/elf_file.h"
 #include "symbol/go_file.h"
 #include "symbol/tls_marks.h"
@@ -43,6 +44,22 @@ static void a_function_lies_where_its_code_is(void **state)
 	assert_int_equal(pread(fd, code, sizeof(code), (off_t)symbols[0].offset), sizeof(code));
 	assert_memory_equal(code, (const void *)(uintptr_t)symbol_test_function, sizeof(code));
 	close(fd);
+}
+
+/* Only the file that the build-id names is asked, and it tells where the code of this program lies. */
+static void symbols_of_another_file(void **state)
+{
+	struct symbol symbols[] = { { .name = "symbol_test_function" }, { .name = "symbol_that_is_not_there" } };
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), none = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_false(elf_debug_exists(fd, "/nowhere"));
+	assert_false(elf_debug_exists(none, "/nowhere"));
+	assert_int_equal(elf_debug_find_symbols(fd, "/nowhere", symbols, 2), 0);
+	assert_int_equal(symbols[0].offset, 0);
+	assert_int_equal(elf_debug_find_symbols(none, "/nowhere", symbols, 2), -ENOEXEC);
+	close(fd);
+	close(none);
 }
 
 static void what_is_no_program_is_refused(void **state)
@@ -124,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_function_lies_where_its_code_is),
+		cmocka_unit_test(symbols_of_another_file),
 		cmocka_unit_test(what_is_no_program_is_refused),
 		cmocka_unit_test(returns_of_go_functions),
 		cmocka_unit_test(implementations_are_told_by_their_constants),

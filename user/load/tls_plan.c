@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "symbol/elf_debug.h"
 #include "symbol/go_binary.h"
 #include "symbol/tls_marks.h"
 
@@ -102,6 +103,21 @@ static void plan_openssl(int fd, struct tls_plan *plan, const struct symbol *as_
 		take_library(plan, BORING, as_boring, brand == TLS_BRAND_COUNT ? TLS_BRAND_OTHER : brand);
 }
 
+static void take_found(int fd, struct tls_plan *plan, const struct symbol *const *of)
+{
+	if (has_library(&libraries[OPENSSL], of[OPENSSL]))
+		plan_openssl(fd, plan, of[OPENSSL], of[BORING]);
+	else if (has_library(&libraries[GNUTLS], of[GNUTLS]))
+		take_library(plan, GNUTLS, of[GNUTLS], TLS_BRAND_GNUTLS);
+}
+
+/* Symbols that are not in the file itself are looked for only where there is something to find. */
+static bool find_stripped(int fd, struct symbol *symbols, size_t count)
+{
+	return elf_debug_exists(fd, ELF_DEBUG_FOLDER) && search_constants(fd) != TLS_BRAND_COUNT &&
+	       !elf_debug_find_symbols(fd, ELF_DEBUG_FOLDER, symbols, count);
+}
+
 static bool plan_by_symbols(int fd, struct tls_plan *plan)
 {
 	struct symbol symbols[LIBRARY_COUNT * TLS_FUNCTIONS_MAX] = { 0 };
@@ -115,13 +131,13 @@ static bool plan_by_symbols(int fd, struct tls_plan *plan)
 	}
 	if (elf_find_symbols(fd, symbols, count))
 		return false;
-	if (has_library(&libraries[OPENSSL], of[OPENSSL]))
-		plan_openssl(fd, plan, of[OPENSSL], of[BORING]);
-	else if (has_library(&libraries[GNUTLS], of[GNUTLS]))
-		take_library(plan, GNUTLS, of[GNUTLS], TLS_BRAND_GNUTLS);
+	for (int round = 0; round < 2 && !plan->library; round++) {
+		if (round && !find_stripped(fd, symbols, count))
+			break;
+		take_found(fd, plan, of);
+	}
 	return plan->library;
 }
-
 static bool plan_go(int fd, struct tls_plan *plan)
 {
 	int error;

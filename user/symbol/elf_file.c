@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "symbol/elf_internal.h"
+
 /* A symbol's address in memory is not its place in the file: the segment that holds it tells the difference. */
 static uint64_t file_offset(Elf *elf, uint64_t address)
 {
@@ -28,16 +30,17 @@ static uint64_t file_offset(Elf *elf, uint64_t address)
 	return 0;
 }
 
-static void match(Elf *elf, const GElf_Sym *found, const char *name, struct symbol *symbols, size_t count)
+static void match(Elf *code, const GElf_Sym *found, const char *name, struct symbol *symbols, size_t count)
 {
 	if (GELF_ST_TYPE(found->st_info) != STT_FUNC || found->st_shndx == SHN_UNDEF || !name)
 		return;
 	for (size_t i = 0; i < count; i++)
 		if (!symbols[i].offset && !strcmp(symbols[i].name, name))
-			symbols[i].offset = file_offset(elf, found->st_value);
+			symbols[i].offset = file_offset(code, found->st_value);
 }
 
-static void search_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, struct symbol *symbols, size_t count)
+static void search_table(Elf *elf, Elf *code, Elf_Scn *section, const GElf_Shdr *header, struct symbol *symbols,
+			 size_t count)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t entries = header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
@@ -46,7 +49,7 @@ static void search_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, st
 		GElf_Sym found;
 
 		if (gelf_getsym(data, (int)i, &found))
-			match(elf, &found, elf_strptr(elf, header->sh_link, found.st_name), symbols, count);
+			match(code, &found, elf_strptr(elf, header->sh_link, found.st_name), symbols, count);
 	}
 }
 
@@ -58,32 +61,40 @@ static bool all_found(const struct symbol *symbols, size_t count)
 	return true;
 }
 
-static void search(Elf *elf, uint32_t type, struct symbol *symbols, size_t count)
+void elf_search(Elf *table, Elf *code, uint32_t type, struct symbol *symbols, size_t count)
 {
 	Elf_Scn *section = NULL;
 
-	while ((section = elf_nextscn(elf, section))) {
+	while ((section = elf_nextscn(table, section))) {
 		GElf_Shdr header;
 
 		if (gelf_getshdr(section, &header) && header.sh_type == type)
-			search_table(elf, section, &header, symbols, count);
+			search_table(table, code, section, &header, symbols, count);
 	}
 }
 
-int elf_find_symbols(int fd, struct symbol *symbols, size_t count)
+Elf *elf_open(int fd)
 {
 	Elf *elf;
 
 	if (elf_version(EV_CURRENT) == EV_NONE)
-		return -ENOTSUP;
+		return NULL;
 	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	if (!elf || elf_kind(elf) != ELF_K_ELF) {
-		elf_end(elf);
+	if (elf && elf_kind(elf) == ELF_K_ELF)
+		return elf;
+	elf_end(elf);
+	return NULL;
+}
+
+int elf_find_symbols(int fd, struct symbol *symbols, size_t count)
+{
+	Elf *elf = elf_open(fd);
+
+	if (!elf)
 		return -ENOEXEC;
-	}
-	search(elf, SHT_DYNSYM, symbols, count);
+	elf_search(elf, elf, SHT_DYNSYM, symbols, count);
 	if (!all_found(symbols, count))
-		search(elf, SHT_SYMTAB, symbols, count);
+		elf_search(elf, elf, SHT_SYMTAB, symbols, count);
 	elf_end(elf);
 	return 0;
 }

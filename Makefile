@@ -265,6 +265,7 @@ bench:
 	@python3 tests/bench/bench.py $(BENCH_ARGS)
 	@python3 tests/bench/postgres.py
 	@/usr/bin/python3 tests/bench/redis.py
+	@/usr/bin/python3 tests/bench/tls.py
 	@/usr/bin/python3 tests/bench/node.py $(BENCH_NODE_ARGS)
 	@/usr/bin/python3 tests/bench/containers.py
 	@/usr/bin/python3 tests/bench/usage.py

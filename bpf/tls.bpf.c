@@ -49,6 +49,14 @@ int ssl_write_ex(struct pt_regs *regs)
 	return 0;
 }
 
+/* The library tells the kernel to encrypt a file's bytes: known by length. */
+SEC("uprobe")
+int ssl_sendfile(struct pt_regs *regs)
+{
+	on_tls_call_of(regs, TLS_LIBRARY_OPENSSL, FLOW_SEND, 0, 0);
+	return 0;
+}
+
 SEC("uprobe")
 int boring_read(struct pt_regs *regs)
 {

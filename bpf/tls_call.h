@@ -123,13 +123,15 @@ static __always_inline void tls_call_push(struct tls_thread *thread, const struc
 	thread->depth = depth + 1;
 }
 
-static __always_inline void on_tls_call(struct pt_regs *regs, enum tls_library library, __u32 direction, bool extended)
+/* `buffer` is 0 where the plaintext is not in the process's memory. */
+static __always_inline void on_tls_call_of(struct pt_regs *regs, enum tls_library library, __u32 direction,
+					   __u64 buffer, __u64 size_at)
 {
 	struct tls_thread *thread;
 	struct tls_call call = {
 		.session = PT_REGS_PARM1(regs),
-		.buffer = PT_REGS_PARM2(regs),
-		.size_at = extended ? PT_REGS_PARM4(regs) : 0,
+		.buffer = buffer,
+		.size_at = size_at,
 		.stack = PT_REGS_SP(regs),
 		.direction = direction,
 		.library = library,
@@ -143,6 +145,11 @@ static __always_inline void on_tls_call(struct pt_regs *regs, enum tls_library l
 		tls_call_push(thread, &call);
 	else
 		tls_call_lost(call.session);
+}
+
+static __always_inline void on_tls_call(struct pt_regs *regs, enum tls_library library, __u32 direction, bool extended)
+{
+	on_tls_call_of(regs, library, direction, PT_REGS_PARM2(regs), extended ? PT_REGS_PARM4(regs) : 0);
 }
 
 /* Takes the call that returns with this stack pointer; its depth, or negative: not one that is known. */
@@ -323,7 +330,11 @@ static __always_inline int plain_fill(struct tls_thread *thread, const struct tl
 	thread->length = moved;
 	thread->skip = 0;
 	count_add(COUNT_BYTES, moved);
-	return tls_request_silences(session, event, moved, &thread->skip);
+	if (tls_request_silences(session, event, moved, &thread->skip))
+		return -1;
+	if (!call->buffer)
+		thread->skip = moved;
+	return 0;
 }
 
 static __always_inline void on_tls_return(struct pt_regs *regs)

@@ -26,6 +26,7 @@
 #define BIO_TYPE_FILTER 0x0200
 #define BIO_TYPE_SOURCE_SINK 0x0400
 #define BIO_TYPE_MEM 0x0401
+#define BIO_TYPE_PAIR 0x0413
 #define BIO_TYPE_MAX 0x07ff
 
 struct bio_sight {
@@ -149,6 +150,43 @@ static __always_inline bool bio_memory_tail(const struct bio_sight *sight, __u8 
 	return read_user(tail, TLS_TAIL_BYTES, words[1] + words[0] - TLS_TAIL_BYTES);
 }
 
+/* crypto/bio/bss_bio.c, the same since before 1.1: BIO.ptr of one half of a pair, whose ring the other half reads. */
+struct bio_pair {
+	__u64 peer;
+	__u32 closed;
+	__u32 padding;
+	__u64 length;
+	__u64 offset;
+	__u64 size;
+	__u64 buffer;
+};
+
+/* As above; a tail that goes over the ring's end is left for the next call. */
+static __always_inline bool bio_pair_tail(const struct bio_sight *sight, __u8 *tail)
+{
+	struct bio_pair pair;
+	__u64 holder, end;
+
+	if (!read_user(&holder, sizeof(holder), sight->bio + BIO_PTR_1_1 + sight->shift) ||
+	    !read_user(&pair, sizeof(pair), holder))
+		return false;
+	if (pair.size > 1 << 30 || pair.offset >= pair.size || pair.length > pair.size || pair.length < TLS_TAIL_BYTES)
+		return false;
+	end = pair.offset + pair.length;
+	if (end > pair.size)
+		end -= pair.size;
+	if (end < TLS_TAIL_BYTES)
+		return false;
+	return read_user(tail, TLS_TAIL_BYTES, pair.buffer + end - TLS_TAIL_BYTES);
+}
+
+/* OpenSSL's own, by its name. */
+static __always_inline bool bio_is_pair(const struct bio_sight *sight)
+{
+	return sight->type == BIO_TYPE_PAIR && sight->name[0] == 'B' && sight->name[1] == 'I' &&
+	       sight->name[2] == 'O' && sight->name[3] == ' ' && sight->name[4] == 'p' && sight->name[5] == 'a';
+}
+
 /* Programs give BIOs of their own the memory BIO's type: only OpenSSL's has its name. */
 static __always_inline bool bio_is_memory(const struct bio_sight *sight)
 {
@@ -175,5 +213,9 @@ static __always_inline void ssl_channel(__u64 session, struct plain_event *event
 		event->channel = TLS_CHANNEL_MEMORY;
 		if (event->direction == FLOW_SEND)
 			event->has_tail = bio_memory_tail(&sight, event->tail);
+	} else if (bio_is_pair(&sight)) {
+		event->channel = TLS_CHANNEL_MEMORY;
+		if (event->direction == FLOW_SEND)
+			event->has_tail = bio_pair_tail(&sight, event->tail);
 	}
 }

@@ -160,6 +160,25 @@ static void hello(struct scene *scene, uint64_t conn_id)
 	cross(scene, conn_id, DIRECTION_RECEIVE, 1, 22, 40, 1);
 }
 
+/* In clear, on the connection itself. */
+static void speak(struct scene *scene, uint64_t conn_id, enum direction direction, const char *text)
+{
+	struct segment segment = {
+		.conn_id = conn_id,
+		.time_ns = ++scene->world.now_ns,
+		.tgid = 77,
+		.direction = direction,
+		.position = scene->positions[conn_id][direction],
+		.length = (uint32_t)strlen(text),
+		.captured_length = (uint32_t)strlen(text),
+		.data = (const uint8_t *)text,
+	};
+
+	scene->positions[conn_id][direction] += segment.length;
+	stream_on_segment(scene->streams, &segment);
+	tls_on_segment(scene->tls, &segment);
+}
+
 static void enter(struct scene *scene)
 {
 	scene->entered_ns = ++scene->world.now_ns;
@@ -410,6 +429,46 @@ static void a_freed_session_without_connection_is_told(void **state)
 	finish(&scene);
 }
 
+/* A proxy's CONNECT, then TLS on the same connection. */
+static void a_tunnel_joins(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	begin(&scene);
+	open_conn(&scene, 2);
+	speak(&scene, 2, DIRECTION_SEND, "Q000000");
+	speak(&scene, 2, DIRECTION_RECEIVE, "O");
+	assert_int_equal(scene.world.report_count, 1);
+	assert_int_equal(scene.world.reports[0].reason, UNPARSED_UPGRADED);
+	assert_int_equal(scene.world.mute_count, 0);
+	enter(&scene);
+	cross(&scene, 2, DIRECTION_SEND, 5, 23, 7 + 17, 1);
+	say(&scene, 1, DIRECTION_SEND, 5, "Q000000");
+	enter(&scene);
+	cross(&scene, 2, DIRECTION_RECEIVE, 5, 23, 7 + 17, 2);
+	say(&scene, 1, DIRECTION_RECEIVE, 5, "R000000");
+	assert_int_equal(scene.world.mute_count, 1);
+	assert_int_equal(tls_table_counts(scene.tls)->sessions[TLS_JOIN_CALLS], 1);
+	finish(&scene);
+}
+
+static void a_tunnel_of_something_else_is_muted(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	begin(&scene);
+	open_conn(&scene, 2);
+	speak(&scene, 2, DIRECTION_SEND, "Q000000");
+	speak(&scene, 2, DIRECTION_RECEIVE, "O");
+	for (int i = 0; i < 10; i++)
+		speak(&scene, 2, i & 1, "anything");
+	assert_int_equal(scene.world.mute_count, 1);
+	assert_int_equal(scene.world.report_count, 1);
+	finish(&scene);
+}
+
 static void what_is_not_read_is_reported(void **state)
 {
 	struct scene scene;
@@ -495,6 +554,8 @@ int main(void)
 		cmocka_unit_test(one_call_is_not_enough),
 		cmocka_unit_test(a_refuted_hint_counts_from_anew),
 		cmocka_unit_test(a_freed_session_without_connection_is_told),
+		cmocka_unit_test(a_tunnel_joins),
+		cmocka_unit_test(a_tunnel_of_something_else_is_muted),
 		cmocka_unit_test(what_is_not_read_is_reported),
 		cmocka_unit_test(what_is_never_joined_is_given_up),
 		cmocka_unit_test(the_table_is_bounded),

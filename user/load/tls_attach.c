@@ -15,15 +15,11 @@
 static struct bpf_program *program_of(struct tls_hooks *hooks, enum tls_program program)
 {
 	struct bpf_program *const programs[] = {
-		[SSL_READ] = hooks->bpf->progs.ssl_read,
-		[SSL_WRITE] = hooks->bpf->progs.ssl_write,
-		[SSL_READ_EX] = hooks->bpf->progs.ssl_read_ex,
-		[SSL_WRITE_EX] = hooks->bpf->progs.ssl_write_ex,
-		[BORING_READ] = hooks->bpf->progs.boring_read,
-		[BORING_WRITE] = hooks->bpf->progs.boring_write,
-		[GNUTLS_RECEIVE] = hooks->bpf->progs.gnutls_receive,
-		[GNUTLS_SEND] = hooks->bpf->progs.gnutls_send,
-		[SESSION_GONE] = hooks->bpf->progs.tls_session_gone,
+		[SSL_READ] = hooks->bpf->progs.ssl_read,         [SSL_WRITE] = hooks->bpf->progs.ssl_write,
+		[SSL_READ_EX] = hooks->bpf->progs.ssl_read_ex,   [SSL_WRITE_EX] = hooks->bpf->progs.ssl_write_ex,
+		[SSL_SENDFILE] = hooks->bpf->progs.ssl_sendfile, [BORING_READ] = hooks->bpf->progs.boring_read,
+		[BORING_WRITE] = hooks->bpf->progs.boring_write, [GNUTLS_RECEIVE] = hooks->bpf->progs.gnutls_receive,
+		[GNUTLS_SEND] = hooks->bpf->progs.gnutls_send,   [SESSION_GONE] = hooks->bpf->progs.tls_session_gone,
 		[BIO_WRITE] = hooks->bpf->progs.bio_write,
 	};
 

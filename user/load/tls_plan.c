@@ -22,6 +22,7 @@ static const struct tls_function openssl[] = {
 	{ .name = "SSL_write", .entry = SSL_WRITE, .returns = true, .required = true },
 	{ .name = "SSL_read_ex", .entry = SSL_READ_EX, .returns = true },
 	{ .name = "SSL_write_ex", .entry = SSL_WRITE_EX, .returns = true },
+	{ .name = "SSL_sendfile", .entry = SSL_SENDFILE, .returns = true }, /* since 3.0 */
 	{ .name = "SSL_free", .entry = SESSION_GONE, .required = true },
 	{ .name = "SSL_clear", .entry = SESSION_GONE },
 	/* In the same file only where OpenSSL is linked into a program: event loops with BIOs of their own (Node). */

@@ -229,8 +229,22 @@ static void unparsed_session(struct tls_table *table, const struct unparsed_repo
 	table->callbacks.unparsed(table->callbacks.ctx, &told);
 }
 
+/* NULL: no room, or it is known already. */
+static struct tls_conn *watch(struct tls_table *table, struct tls_conn *known, uint64_t conn_id, bool tunnel)
+{
+	struct tls_conn *conn = known ? NULL : tls_conn_make(table, conn_id);
+
+	if (conn && !conn->watch)
+		conn->watch = calloc(1, sizeof(*conn->watch));
+	if (!conn || !conn->watch)
+		return NULL;
+	conn->watch->tunnel = tunnel;
+	return conn;
+}
+
 /* A report of a session, one of a connection that speaks something else, or the first sight of a TLS connection: that
- * one is kept until it is known whether a session reads it. */
+ * one is kept until it is known whether a session reads it. What was upgraded may be a proxy's tunnel with TLS in it.
+ */
 void tls_unparsed(struct tls_table *table, const struct unparsed_report *report)
 {
 	struct tls_conn *conn = tls_conn_find(table, report->conn_id);
@@ -243,13 +257,9 @@ void tls_unparsed(struct tls_table *table, const struct unparsed_report *report)
 	}
 	if (conn && report->final)
 		tell_held(table, conn);
-	if (!conn && report->reason == UNPARSED_TLS && !report->final)
-		conn = tls_conn_make(table, report->conn_id);
-	else
-		conn = NULL;
-	if (conn && !conn->watch)
-		conn->watch = calloc(1, sizeof(*conn->watch));
-	if (!conn || !conn->watch) {
+	if (!report->final && report->reason == UNPARSED_UPGRADED)
+		(void)watch(table, conn, report->conn_id, true);
+	if (report->final || report->reason != UNPARSED_TLS || !(conn = watch(table, conn, report->conn_id, false))) {
 		table->callbacks.unparsed(table->callbacks.ctx, report);
 		return;
 	}

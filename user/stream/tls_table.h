@@ -13,6 +13,7 @@
 #define TAILS 1024            /* ends of ciphertext that are looked for; a power of two */
 #define VOTES_NEEDED 2        /* calls that must agree */
 #define CONTRADICTIONS_MAX 3  /* then nothing is believed of this session's calls */
+#define STRANGE_MAX 8         /* segments of a tunnel that are no records, before it is muted */
 #define WATCH_RECORDS_MAX 256 /* application records of a connection that nothing joins, before it is muted */
 
 /* Ciphertext is looked at until the connection is joined. */
@@ -22,6 +23,8 @@ struct tls_watch {
 	bool protected[2]; /* the first record that is not in clear has crossed */
 	bool greeted;      /* ServerHello was read */
 	bool told;         /* the handshake's time */
+	bool tunnel;       /* it spoke another protocol before: a proxy's CONNECT */
+	uint8_t strange;   /* segments of a tunnel that are no records */
 	uint64_t begun_ns;
 	enum direction first; /* who said the first byte: the client */
 };

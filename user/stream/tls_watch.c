@@ -124,6 +124,9 @@ void tls_watch_segment(struct tls_table *table, struct tls_conn *conn, const str
 		tls_join(table, session, conn, TLS_JOIN_CIPHERTEXT);
 		return;
 	}
+	if (conn->watch->tunnel && !conn->watch->readers[segment->direction].in_step &&
+	    ++conn->watch->strange > STRANGE_MAX)
+		give_up(table, conn);
 	if (!look.records)
 		return;
 	table->crossings[table->crossing_next++ & (CROSSINGS - 1)] =

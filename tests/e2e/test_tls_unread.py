@@ -110,7 +110,8 @@ def build_static(lab):
     """OpenSSL in the executable."""
     source, program = lab.file("client.c", STATIC), os.path.join(lab.folder, "client")
     done = subprocess.run([tool("gcc"), "-O1", "-o", program, source, "-Wl,--build-id", "-Wl,-Bstatic", "-lssl",
-                           "-lcrypto", "-Wl,-Bdynamic", "-ldl", "-pthread"], capture_output=True, text=True, check=False)
+                           "-lcrypto", "-Wl,-Bdynamic", "-ldl", "-pthread"], capture_output=True, text=True,
+                          check=False)
     if done.returncode:
         pytest.skip("no static OpenSSL here: run `sudo make setup`")
     return program

@@ -176,8 +176,8 @@ def test_pairs_of_bios(lab, certificate):
     assert_peers(lab, ports, "client", CONNECTIONS // SERVERS * REQUESTS)
 
 
-# OpenSSL's interface without its cryptography: this machine's kernel may have no TLS of its own, which SSL_sendfile needs.
-# A record is as long as one of TLS 1.3, and not in clear.
+# OpenSSL's interface without its cryptography: this machine's kernel may have no TLS of its own, which SSL_sendfile
+# needs. A record is as long as one of TLS 1.3, and not in clear.
 LIBRARY = r"""
 #include <stdlib.h>
 #include <string.h>

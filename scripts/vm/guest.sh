@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# What a VM of the matrix runs: the BPF tests, then, with DATABASES set, databases, and truth under each
+# What a VM of the matrix runs: the BPF tests, then, with DATABASES set, databases and TLS, and truth under each
 # backend. Ends with the last status that was not 0.
 
 status=0
@@ -27,6 +27,9 @@ for backend in $BACKENDS; do
             echo "ok 1 - kprobe # SKIP 5.10 loses returns of overlapping calls, see docs/KERNELS.md"
         else
             sh scripts/vm/database.sh "$backend" 2>&1
+            note $?
+            echo "# section: tls $backend"
+            sh scripts/vm/tls.sh "$backend" 2>&1
             note $?
         fi
     fi

@@ -3,8 +3,9 @@
 #
 # Runs the BPF and truth layers and Redis under every backend on real kernels: `scripts/vm/matrix.sh [KERNEL...]`.
 # Prints TAP with a `# section:` line before each part; truth's JSON: build/test-results/truth/KERNEL-BACKEND.json.
-# Redis with DATABASES=yes alone. TRUTH_ARGS and BACKENDS narrow a run while developing. One processor for each VM:
-# under emulation a second one costs more in wake-ups than it gives; the running kernel's layers have all of the host's.
+# Redis and TLS with DATABASES=yes alone. TRUTH_ARGS and BACKENDS narrow a run while developing. One processor for each
+# VM: under emulation a second one costs more in wake-ups than it gives; the running kernel's layers have all of the
+# host's.
 # Truth watches the whole guest.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -17,11 +18,17 @@ pick="@($pick|two-lengths).@(tcp4|unix)"
 status=0
 for kernel in ${*:-5.10 6.1 6.12 newest}; do
     scripts/vm/fetch.sh "$kernel" >&2
-    files=(--file build/sonde --file scripts/vm/guest.sh --file scripts/vm/database.sh)
+    files=(--file build/sonde --file scripts/vm/guest.sh --file scripts/vm/database.sh --file scripts/vm/tls.sh)
+    if [ -n "${DATABASES:-}" ] && command -v openssl >/dev/null; then
+        mkdir -p build/vm/tls
+        [ -s build/vm/tls/certificate ] || openssl req -x509 -newkey rsa:2048 -nodes -keyout build/vm/tls/key \
+            -out build/vm/tls/certificate -days 3650 -subj /CN=127.0.0.1 2>/dev/null
+        files+=(--file build/vm/tls/key:tls/key --file build/vm/tls/certificate:tls/certificate)
+    fi
     for program in build/tests/truth/truth build/tests/bpf/test_*; do
         [ ! -x "$program" ] || files+=(--file "$program")
     done
-    for program in redis-server redis-benchmark redis-cli; do
+    for program in redis-server redis-benchmark redis-cli nginx curl; do
         path=$(PATH="$PWD/build/tools/bin:$PATH" command -v $program) || continue
         files+=(--file "$path:usr/bin/$program")
     done

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What sonde costs nginx over TLS with keep-alive: wrk saturates it; the agent off and on for the server, in turn.
-Counts are held against nginx's own statistics; hooks are the runs of the programs on the library's functions. Needs root."""
+Counts are held against nginx's own statistics; hooks are the runs of the programs on the library's functions. Needs
+root."""
 
 import argparse
 import os

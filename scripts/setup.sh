@@ -17,7 +17,7 @@ declare -A packages=(
     [test]="libcmocka-dev @clang-rt clang-format clang-tidy cppcheck python3 python3-pip python3-pytest curl wrk
         iproute2 git openssl libssl-dev nftables python3-psycopg2 python3-psycopg python3-asyncpg python3-redis runc
         containerd dbus-user-session"
-    [vm]="qemu-system-x86 seabios"
+    [vm]="qemu-system-x86 seabios xz-utils"
 )
 # From Python's package index, below build/tools/python: pinned, and nothing else comes with them.
 declare -A wheels=(

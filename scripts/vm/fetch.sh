@@ -14,6 +14,7 @@ declare -A suites=(
     [newest]="sid"
 )
 order="5.10 6.1 6.12 newest"
+modules="virtio_blk sch_netem"
 meta=linux-image-cloud-amd64
 log=$PWD/build/vm/fetch${1:+-$1}.log
 
@@ -25,14 +26,27 @@ fail() {
 # shellcheck source=scripts/suite.sh
 . scripts/suite.sh
 
-# The packages that hold the kernel: the versioned image, and the binary where Debian splits it. Modules are not taken:
-# what the tests need is built into the cloud kernels.
+# The packages that hold the kernel: the versioned image, and the binary and the modules where Debian splits them.
 kernel_packages() {
     local image
     image=$(apt-cache depends "$meta" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
     [ -n "$image" ] || return 1
     echo "$image"
-    apt-cache depends "$image" | sed -n "s/^ *Depends: \(linux-binary-${image#linux-image-}\)\$/\1/p"
+    apt-cache depends "$image" |
+        sed -n "s/^ *Depends: \(linux-\(binary\|modules\)-${image#linux-image-}\)\$/\1/p"
+}
+
+# Of the modules what tests ask for (run.sh --module); the rest is built into the cloud kernels.
+keep_modules() {
+    local work=$1 module file
+    mkdir -p "$work/modules"
+    for module in $modules; do
+        file=$(find "$work/root" -name "$module.ko*" -type f | head -n 1)
+        case $file in
+        *.xz) xz -dc "$file" >"$work/modules/$module.ko" ;;
+        *.ko) cp "$file" "$work/modules/" ;;
+        esac
+    done
 }
 
 unpack_suite() {
@@ -53,6 +67,7 @@ unpack_suite() {
     kernel=$(find "$work/root" -name 'vmlinuz*' -type f | head -n 1)
     [ -n "$kernel" ] || return 1
     cp "$kernel" "$work/vmlinuz"
+    keep_modules "$work"
     # /boot/vmlinuz-RELEASE, or /usr/lib/modules/RELEASE/vmlinuz where the image is split.
     case $kernel in
     */vmlinuz) basename "$(dirname "$kernel")" ;;
@@ -64,7 +79,7 @@ unpack_suite() {
 
 fetch() {
     local name=$1 entry suite uri
-    [ ! -s "build/kernels/$name/vmlinuz" ] || return 0
+    [ ! -s "build/kernels/$name/vmlinuz" ] || [ ! -d "build/kernels/$name/modules" ] || return 0
     [ -n "${suites[$name]:-}" ] || fail "no kernel $name: one of $order"
     echo "kernels: fetching $name"
     mkdir -p build/kernels build/vm
@@ -74,6 +89,8 @@ fetch() {
         [ -n "$uri" ] || continue
         (unpack_suite "$name" "$suite" "$uri") && return 0
     done
+    # One that was fetched before modules were kept does without: what needs them says so.
+    [ ! -s "build/kernels/$name/vmlinuz" ] || return 0
     [ -n "$(archive Debian)" ] || fail "this host's apt has no Debian mirror (run \`apt-get update\`; Ubuntu has none)"
     fail "$name could not be downloaded (log: ${log#"$PWD/"}):" \
         "$(grep -m 1 -E '^[EW]:' "$log" || echo 'not in the mirror')"

@@ -28,6 +28,10 @@ for kernel in ${*:-5.10 6.1 6.12 newest}; do
     for program in build/tests/truth/truth build/tests/bpf/test_*; do
         [ ! -x "$program" ] || files+=(--file "$program")
     done
+    [ ! -x build/tests/e2e/container_truth ] || files+=(--file build/tests/e2e/container_truth)
+    for program in tc ip; do
+        path=$(readlink -f "$(command -v $program)") && files+=(--file "$path:usr/sbin/$program")
+    done
     for program in redis-server redis-benchmark redis-cli nginx curl; do
         path=$(PATH="$PWD/build/tools/bin:$PATH" command -v $program) || continue
         files+=(--file "$path:usr/bin/$program")
@@ -35,7 +39,8 @@ for kernel in ${*:-5.10 6.1 6.12 newest}; do
     results=build/test-results/vm/$kernel
     rm -rf "$results"
     scripts/vm/run.sh --kernel "$kernel" --results "$results" --timeout "${VM_TIMEOUT:-1700}" --cpus "${VM_CPUS:-1}" \
-        --memory 2G "${files[@]}" -- env TRUTH_ARGS="${TRUTH_ARGS:---host-wide --scale 0.05 --slow 4}" \
+        --module virtio_blk --module sch_netem --disk 64 --memory 2G "${files[@]}" -- \
+        env TRUTH_ARGS="${TRUTH_ARGS:---host-wide --scale 0.05 --slow 4}" \
         TRUTH_CASES="${TRUTH_CASES:-$pick}" DATABASES="${DATABASES:-}" \
         BACKENDS="${BACKENDS:-fentry kprobe tracepoint}" sh scripts/vm/guest.sh ||
         status=$?

@@ -13,6 +13,8 @@ scripts/vm/run.sh --kernel NAME [options] -- command...
                     below /host, where the command starts; an absolute one stays where it is; SOURCE:DEST moves it
   --files LIST      the same for each line of a file
   --results DIR     unpack the VM's /results (JSON and the like, and dmesg) here
+  --module NAME     load this module of build/kernels/KERNEL/modules, where the kernel has it (repeatable)
+  --disk MIB        an empty disk of this size, /dev/vda; needs --module virtio_blk
   --icount          one processor whose clock counts instructions: repeatable, slower
   --append WORDS    kernel command line
   --memory SIZE     default 1G
@@ -30,14 +32,16 @@ fail() {
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root"
 export PATH="$root/build/tools/bin:$PATH"
-kernel="" append="" memory=1G cpus=2 timeout=300 icount="" results="" verbose=""
-files=()
+kernel="" append="" memory=1G cpus=2 timeout=300 icount="" results="" verbose="" disk=""
+files=() modules=()
 while [ $# -gt 0 ]; do
     case $1 in
     --kernel) kernel=$2 && shift ;;
     --file) files+=("$2") && shift ;;
     --files) mapfile -t -O "${#files[@]}" files <"$2" && shift ;;
     --results) results=$2 && shift ;;
+    --module) modules+=("$2") && shift ;;
+    --disk) disk=$2 && shift ;;
     --icount) icount=yes ;;
     --append) append=$2 && shift ;;
     --memory) memory=$2 && shift ;;
@@ -103,6 +107,15 @@ for item in "${files[@]}"; do
     [ -z "$item" ] || put_item "$item"
 done
 printf '%q ' "$@" >"$image/command"
+for module in "${modules[@]}"; do
+    file=$(dirname "$kernel")/modules/$module.ko
+    [ ! -s "$file" ] || put "$file" "modules/$module.ko"
+done
+drive=()
+if [ -n "$disk" ]; then
+    truncate -s "${disk}M" "$work/disk"
+    drive=(-drive "file=$work/disk,format=raw,if=virtio,cache=writeback")
+fi
 (cd "$image" && find . | busybox cpio -o -H newc -R 0:0 2>/dev/null) >"$work/initramfs"
 
 if [ -n "$icount" ]; then
@@ -119,7 +132,7 @@ quiet="quiet loglevel=3"
 status=0
 timeout --foreground --kill-after=5 "$timeout" qemu-system-x86_64 "${machine[@]}" -cpu max -smp "$cpus" -m "$memory" \
     -display none -monitor none -nodefaults -no-reboot -kernel "$kernel" -initrd "$work/initramfs" \
-    -serial stdio -serial "file:$work/results.tar" \
+    "${drive[@]}" -serial stdio -serial "file:$work/results.tar" \
     -append "console=ttyS0 $quiet panic=-1 mitigations=off random.trust_cpu=on rdinit=/init $append" \
     </dev/null 2>"$work/qemu.log" | sed -u -e 's/\r$//' -e '/\] reboot: Power down$/d' || status=$?
 [ "$status" != 124 ] || fail "no end within $timeout s"

@@ -188,6 +188,7 @@ static int make_aggregate(struct agent *agent, uint64_t seed)
 		.route_patterns = (const char *const *)agent->config->http_routes.items,
 		.route_pattern_count = agent->config->http_routes.count,
 		.native_histograms = agent->config->metrics_native_histograms,
+		.outliers = agent->config->trace_slow_p99,
 		.hash_seed = seed,
 	};
 	size_t bad = 0;

@@ -173,6 +173,13 @@ static uint64_t export_realtime(void *ctx)
 	return clock_realtime_ns();
 }
 
+static const char *process_of(void *ctx, uint32_t tgid)
+{
+	struct agent *agent = ctx;
+
+	return identity_resource(agent->identity, tgid, agent->now_ns);
+}
+
 static int make_otlp(struct agent *agent, uint64_t seed)
 {
 	const struct config *config = agent->config;
@@ -187,6 +194,8 @@ static int make_otlp(struct agent *agent, uint64_t seed)
 		.batch_delay_ns = config->otlp_batch_delay_ns,
 		.shutdown_ns = config->otlp_shutdown_timeout_ns,
 		.own_service = config->otlp_service_name,
+		.process = process_of,
+		.process_ctx = agent,
 		.metric_interval_ns = config->otlp_metrics_interval_ns,
 		.delta = config->otlp_temporality == TEMPORALITY_DELTA,
 		.exponential = config->otlp_histograms == HISTOGRAMS_EXPONENTIAL,
@@ -248,6 +257,16 @@ static void on_span(void *ctx, const struct span *span)
 
 		sink.span(sink.ctx, span);
 	}
+}
+
+static void on_told(void *ctx, const char *service, const struct exchange *exchange, const struct span *span)
+{
+	struct agent *agent = ctx;
+	struct metric_exemplar exemplar = { .time_ns = span->end_ns };
+
+	memcpy(exemplar.trace_id, span->trace_id, sizeof(exemplar.trace_id));
+	memcpy(exemplar.span_id, span->span_id, sizeof(exemplar.span_id));
+	aggregate_exemplar(agent->aggregate, service, exchange, &exemplar);
 }
 
 static enum trace_runtime runtime_of(void *ctx, uint32_t tgid)
@@ -312,6 +331,8 @@ static int make_trace(struct agent *agent, uint64_t seed)
 		.hold_ns = HOLD_NS,
 		.hash_seed = seed,
 		.sink = { .ctx = export, .span = on_span },
+		.told = on_told,
+		.told_ctx = agent,
 		.runtime_ctx = agent,
 		.runtime = runtime_of,
 	};

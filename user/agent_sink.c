@@ -138,9 +138,10 @@ static void on_exchange(void *ctx, const struct exchange *exchange)
 
 	const char *service = identity_service(agent->identity, exchange->tgid, agent->now_ns);
 
-	aggregate_exchange(agent->aggregate, service, exchange);
+	bool outlier = aggregate_exchange(agent->aggregate, service, exchange);
+
 	if (agent->trace)
-		trace_end(agent->trace, service, aggregate_route(agent->aggregate, service, exchange), exchange);
+		trace_end(agent->trace, service, aggregate_route(agent->aggregate), exchange, outlier);
 }
 
 static void on_begin(void *ctx, const struct exchange *exchange)

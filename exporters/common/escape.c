@@ -126,3 +126,14 @@ void escape_append(struct buffer *out, const char *text, enum escape_rule rule)
 	}
 	buffer_append(out, plain, (size_t)(text - plain));
 }
+
+void escape_hex(const uint8_t *bytes, size_t length, char *ret_text)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < length; i++) {
+		ret_text[2 * i] = digits[bytes[i] >> 4];
+		ret_text[2 * i + 1] = digits[bytes[i] & 0xf];
+	}
+	ret_text[2 * length] = '\0';
+}

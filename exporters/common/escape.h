@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/buffer.h"
 
 enum escape_rule {
@@ -16,3 +19,6 @@ enum escape_rule {
 };
 
 void escape_append(struct buffer *out, const char *text, enum escape_rule rule);
+
+/* Two digits for each byte, and NUL: room for 2 x length + 1. */
+void escape_hex(const uint8_t *bytes, size_t length, char *ret_text);

@@ -7,6 +7,7 @@
  *   ScopeSpans { InstrumentationScope scope = 1; repeated Span spans = 2; string schema_url = 3; }
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "exporters/common/message_json.h"
@@ -28,6 +29,15 @@ static void encode_protobuf(struct buffer *out, const ProtobufCMessage *message)
 		protobuf_c_message_pack(message, at);
 }
 
+/* Spans of one process share a resource: the service's name, a newline, and what is known of the process. */
+static const char *resource_of(struct otlp *otlp, const struct span *span)
+{
+	const char *lines = otlp->config.process ? otlp->config.process(otlp->config.process_ctx, span->tgid) : "";
+	int length = snprintf(otlp->resource, sizeof(otlp->resource), "%s\n%s", span->service, lines);
+
+	return length > 0 && (size_t)length < sizeof(otlp->resource) ? otlp->resource : span->service;
+}
+
 void batch_span(void *ctx, const struct span *span)
 {
 	struct otlp *otlp = ctx;
@@ -42,7 +52,7 @@ void batch_span(void *ctx, const struct span *span)
 	if (buffer_error(out))
 		otlp->figures.dropped[OTLP_TRACES][DROPPED_NO_MEMORY]++;
 	else
-		queue_put(otlp, OTLP_TRACES, span->service, out->data, out->length, 1);
+		queue_put(otlp, OTLP_TRACES, resource_of(otlp, span), out->data, out->length, 1);
 }
 
 static bool same_service(const struct otlp_item *a, const struct otlp_item *b)

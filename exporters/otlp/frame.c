@@ -9,6 +9,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/number.h"
 #include "exporters/common/message_json.h"
 
 #define ATTRIBUTES_MAX 64
@@ -46,17 +47,64 @@ static void add(struct resource *resource, const char *key, struct text value)
 	resource->message.n_attributes++;
 }
 
-/* Keys are unique: what the configuration says of the service is overridden by what was observed. */
+static bool has_key(const struct resource *resource, const char *key)
+{
+	for (size_t i = 0; i < resource->message.n_attributes; i++)
+		if (!strcmp(resource->pairs[i].key, key))
+			return true;
+	return false;
+}
+
+/* "key=value\n" of each. */
+static void add_lines(struct resource *resource, const char *lines, size_t length)
+{
+	while (length > 0) {
+		const char *end = memchr(lines, '\n', length);
+		size_t line = end ? (size_t)(end - lines) : length;
+		const char *equals = memchr(lines, '=', line);
+		const char *key =
+			equals ? text_room_keep(&resource->room, (struct text){ lines, (size_t)(equals - lines) }) :
+				 NULL;
+
+		if (key)
+			add(resource, key, (struct text){ equals + 1, line - (size_t)(equals + 1 - lines) });
+		length -= end ? line + 1 : line;
+		lines += end ? line + 1 : line;
+	}
+}
+
+static void make_pid_a_number(struct resource *resource)
+{
+	uint64_t pid;
+
+	for (size_t i = 0; i < resource->message.n_attributes; i++) {
+		Otlp__AnyValue *value = &resource->values[i];
+
+		if (strcmp(resource->pairs[i].key, "process.pid") != 0 || number_u64(value->string_value, &pid))
+			continue;
+		value->value_case = OTLP__ANY_VALUE__VALUE_INT_VALUE;
+		value->int_value = (int64_t)pid;
+	}
+}
+
+/* `service` is the name, and of a span's resource a newline and lines of more. Keys are unique: what the configuration
+ * says is overridden by what was observed. */
 static void fill(const struct otlp *otlp, const char *service, size_t service_length, struct resource *resource)
 {
+	const char *newline = memchr(service, '\n', service_length);
+	size_t name_length = newline ? (size_t)(newline - service) : service_length;
+
 	otlp__resource__init(&resource->message);
 	resource->room = (struct text_room){ resource->text, sizeof(resource->text) };
 	resource->message.attributes = resource->pointers;
-	add(resource, "service.name", (struct text){ service, service_length });
+	add(resource, "service.name", (struct text){ service, name_length });
+	if (newline)
+		add_lines(resource, newline + 1, service_length - name_length - 1);
+	make_pid_a_number(resource);
 	for (size_t i = 0; i < otlp->config.resource_count; i++) {
 		const struct otlp_pair *pair = &otlp->config.resource[i];
 
-		if (strcmp(pair->key, "service.name") != 0)
+		if (!has_key(resource, pair->key))
 			add(resource, pair->key, (struct text){ pair->value, strlen(pair->value) });
 	}
 }

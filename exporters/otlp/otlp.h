@@ -42,9 +42,12 @@ struct otlp_pair {
 
 struct otlp_config {
 	struct otlp_target targets[OTLP_SIGNAL_COUNT];
-	const char *proxy;                /* ""; what https_proxy, http_proxy and no_proxy say */
-	const char *version;              /* of sonde */
-	const char *own_service;          /* service.name of what sonde says of itself */
+	const char *proxy;       /* ""; what https_proxy, http_proxy and no_proxy say */
+	const char *version;     /* of sonde */
+	const char *own_service; /* service.name of what sonde says of itself */
+	/* More of a span's resource, of its process: lines "key=value\n". NULL: nothing. */
+	const char *(*process)(void *ctx, uint32_t tgid);
+	void *process_ctx;
 	const struct otlp_pair *resource; /* on every resource */
 	size_t resource_count;
 	size_t queue_bytes; /* of all that waits to be sent */

@@ -178,6 +178,31 @@ static bool make_delta(struct point *point, const struct point_context *context,
 	return false;
 }
 
+/* Those of the interval. */
+static size_t fill_exemplars(struct point *point, const struct metric_histogram *values, uint64_t since_ns)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < values->exemplar_count && count < POINT_EXEMPLARS_MAX; i++) {
+		const struct metric_exemplar *from = &values->exemplars[i];
+		Otlp__Exemplar *exemplar = &point->exemplars[count];
+
+		if (from->time_ns < since_ns)
+			continue;
+		otlp__exemplar__init(exemplar);
+		exemplar->has_time_unix_nano = exemplar->has_as_double = true;
+		exemplar->has_span_id = exemplar->has_trace_id = true;
+		exemplar->time_unix_nano = from->time_ns;
+		exemplar->as_double = from->value;
+		/* Only read. */
+		exemplar->trace_id =
+			(ProtobufCBinaryData){ sizeof(from->trace_id), (uint8_t *)(uintptr_t)from->trace_id };
+		exemplar->span_id = (ProtobufCBinaryData){ sizeof(from->span_id), (uint8_t *)(uintptr_t)from->span_id };
+		point->exemplar_pointers[count++] = exemplar;
+	}
+	return count;
+}
+
 const ProtobufCMessage *point_histogram(struct point *point, const struct point_context *context,
 					const struct metric_histogram *values)
 {
@@ -200,6 +225,8 @@ const ProtobufCMessage *point_histogram(struct point *point, const struct point_
 	histogram->sum = view.sum;
 	histogram->n_bucket_counts = view.length;
 	histogram->bucket_counts = (uint64_t *)(uintptr_t)view.counts; /* only read, as the bounds */
+	histogram->n_exemplars = fill_exemplars(point, values, start);
+	histogram->exemplars = point->exemplar_pointers;
 	histogram->n_explicit_bounds = values->bound_count;
 	histogram->explicit_bounds = (double *)(uintptr_t)values->bounds;
 	return &histogram->base;
@@ -235,6 +262,8 @@ const ProtobufCMessage *point_exponential(struct point *point, const struct poin
 	histogram->zero_count = view.zero_count;
 	histogram->zero_threshold = native->zero_threshold;
 	histogram->positive = &point->buckets;
+	histogram->n_exemplars = fill_exemplars(point, values, start);
+	histogram->exemplars = point->exemplar_pointers;
 	point->buckets.has_offset = true;
 	point->buckets.offset = view.offset;
 	point->buckets.n_bucket_counts = view.length;

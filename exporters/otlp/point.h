@@ -8,6 +8,7 @@
 
 #define POINT_LABELS_MAX 24
 #define POINT_TEXT_BYTES 16384
+#define POINT_EXEMPLARS_MAX 8
 
 /* The number of the field of Metric. */
 enum metric_data {
@@ -46,6 +47,8 @@ struct point {
 	Otlp__KeyValue *pointers[POINT_LABELS_MAX];
 	Otlp__AnyValue values[POINT_LABELS_MAX];
 	struct text_room room;
+	Otlp__Exemplar exemplars[POINT_EXEMPLARS_MAX];
+	Otlp__Exemplar *exemplar_pointers[POINT_EXEMPLARS_MAX];
 	uint64_t *counts; /* owned; NULL: the source's own are told */
 	char text[POINT_TEXT_BYTES];
 };

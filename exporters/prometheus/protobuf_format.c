@@ -9,6 +9,7 @@
  */
 #include "exporters/prometheus/protobuf_format.h"
 
+#include "exporters/common/escape.h"
 #include "exporters/prometheus/wire.h"
 
 /* Field numbers of client_model's metrics.proto. */
@@ -42,10 +43,21 @@ enum histogram_field {
 	HISTOGRAM_ZERO_COUNT = 7,
 	HISTOGRAM_POSITIVE_SPAN = 12,
 	HISTOGRAM_POSITIVE_DELTA = 13,
+	HISTOGRAM_EXEMPLAR = 16,
 };
 enum bucket_field {
 	BUCKET_CUMULATIVE_COUNT = 1,
 	BUCKET_UPPER_BOUND = 2,
+	BUCKET_EXEMPLAR = 3,
+};
+enum exemplar_field {
+	EXEMPLAR_LABEL = 1,
+	EXEMPLAR_VALUE = 2,
+	EXEMPLAR_TIMESTAMP = 3,
+};
+enum timestamp_field { /* google.protobuf.Timestamp */
+	TIMESTAMP_SECONDS = 1,
+	TIMESTAMP_NANOS = 2,
 };
 enum span_field {
 	SPAN_OFFSET = 1,
@@ -139,9 +151,36 @@ static void sample(void *ctx, const struct metric_label *labels, size_t label_co
 	wire_message_end(out, metric);
 }
 
+static void label(struct buffer *out, unsigned int field, const char *name, const char *value)
+{
+	size_t pair = wire_message_begin(out, field);
+
+	wire_string(out, LABEL_NAME, name);
+	wire_string(out, LABEL_VALUE, value);
+	wire_message_end(out, pair);
+}
+
+static void exemplar(struct buffer *out, unsigned int field, const struct metric_exemplar *exemplar)
+{
+	size_t message = wire_message_begin(out, field), timestamp;
+	char text[2 * sizeof(exemplar->trace_id) + 1];
+
+	escape_hex(exemplar->trace_id, sizeof(exemplar->trace_id), text);
+	label(out, EXEMPLAR_LABEL, "trace_id", text);
+	escape_hex(exemplar->span_id, sizeof(exemplar->span_id), text);
+	label(out, EXEMPLAR_LABEL, "span_id", text);
+	wire_double(out, EXEMPLAR_VALUE, exemplar->value);
+	timestamp = wire_message_begin(out, EXEMPLAR_TIMESTAMP);
+	wire_uint(out, TIMESTAMP_SECONDS, exemplar->time_ns / 1000000000);
+	wire_uint(out, TIMESTAMP_NANOS, exemplar->time_ns % 1000000000);
+	wire_message_end(out, timestamp);
+	wire_message_end(out, message);
+}
+
 /* Without le="+Inf", which readers take from sample_count, as client_golang does. */
 static void classic_buckets(struct buffer *out, const struct metric_histogram *histogram)
 {
+	const struct metric_exemplar *found;
 	uint64_t cumulative = 0;
 	size_t message;
 
@@ -150,6 +189,9 @@ static void classic_buckets(struct buffer *out, const struct metric_histogram *h
 		message = wire_message_begin(out, HISTOGRAM_BUCKET);
 		wire_uint(out, BUCKET_CUMULATIVE_COUNT, cumulative);
 		wire_double(out, BUCKET_UPPER_BOUND, histogram->bounds[i]);
+		found = metric_exemplar_of(histogram, i);
+		if (found)
+			exemplar(out, BUCKET_EXEMPLAR, found);
 		wire_message_end(out, message);
 	}
 }
@@ -253,6 +295,8 @@ static void histogram(void *ctx, const struct metric_label *labels, size_t label
 	classic_buckets(out, histogram);
 	if (native && native->schema >= SCHEMA_MIN && native->schema <= SCHEMA_MAX)
 		native_buckets(out, native);
+	for (uint32_t i = 0; native && i < histogram->exemplar_count; i++)
+		exemplar(out, HISTOGRAM_EXEMPLAR, &histogram->exemplars[i]);
 	wire_message_end(out, message);
 	wire_message_end(out, metric);
 }

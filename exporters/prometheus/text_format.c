@@ -200,14 +200,42 @@ static void sample(void *ctx, const struct metric_label *labels, size_t label_co
 	unit_end(writer);
 }
 
-static void bucket(struct text_writer *writer, const char *le, size_t le_length, uint64_t cumulative)
+/* OpenMetrics 1.0, section "Exemplars": ` # {labels} value timestamp`, of an observation that is in the bucket. */
+static void exemplar(struct text_writer *writer, const struct metric_histogram *histogram, uint32_t bucket)
+{
+	const struct metric_exemplar *found = metric_exemplar_of(histogram, bucket);
+	struct buffer *out = writer->output->buffer;
+	char text[DECIMAL_SIZE], hex[2 * sizeof(found->trace_id) + 1];
+
+	if (!found)
+		return;
+	buffer_append_string(out, " # {trace_id=\"");
+	escape_hex(found->trace_id, sizeof(found->trace_id), hex);
+	buffer_append_string(out, hex);
+	buffer_append_string(out, "\",span_id=\"");
+	escape_hex(found->span_id, sizeof(found->span_id), hex);
+	buffer_append_string(out, hex);
+	buffer_append_string(out, "\"} ");
+	buffer_append(out, text, decimal_value(found->value, text));
+	buffer_append_char(out, ' ');
+	buffer_append_uint(out, found->time_ns / 1000000000);
+	buffer_append_char(out, '.');
+	for (uint64_t unit = 100000000; unit >= 1000000; unit /= 10)
+		buffer_append_char(out, (char)('0' + found->time_ns / unit % 10));
+}
+
+static void bucket(struct text_writer *writer, const char *le, size_t le_length, uint64_t cumulative,
+		   const struct metric_histogram *histogram, uint32_t index)
 {
 	struct buffer *out = writer->output->buffer;
 
 	buffer_append(out, writer->prefix.data, writer->prefix.length);
 	buffer_append(out, le, le_length);
 	buffer_append(out, "\"} ", 3);
-	count_line_end(out, cumulative);
+	buffer_append_uint(out, cumulative);
+	if (writer->openmetrics && histogram->exemplar_count)
+		exemplar(writer, histogram, index);
+	buffer_append_char(out, '\n');
 }
 
 /* Returns the count of all observations: what le="+Inf" says and `_count` MUST repeat. */
@@ -230,10 +258,10 @@ static uint64_t buckets(struct text_writer *writer, const struct metric_histogra
 	for (uint32_t i = 0; i < histogram->bound_count; i++) {
 		cumulative += histogram->counts[i];
 		length = decimal_bound(histogram->bounds[i], writer->openmetrics, le);
-		bucket(writer, le, length, cumulative);
+		bucket(writer, le, length, cumulative, histogram, i);
 	}
 	cumulative += histogram->counts[histogram->bound_count];
-	bucket(writer, "+Inf", 4, cumulative);
+	bucket(writer, "+Inf", 4, cumulative, histogram, histogram->bound_count);
 	return cumulative;
 }
 

@@ -56,7 +56,7 @@ static void visit_histograms(const struct synthetic *synthetic, const struct met
 	static const uint64_t counts[BOUNDS + 1] = { 0, 2, 3, 4, 0, 1 };
 	static const uint64_t native_counts[NATIVE_BUCKETS] = { 2, 3, 0, 0, 0, 0, 4, 1 };
 	const struct native_histogram native = { 0, -7, NATIVE_BUCKETS, native_counts, 0, 0x1p-128 };
-	const struct metric_histogram histogram = { bounds, counts, BOUNDS, 10, 12.5, &native };
+	const struct metric_histogram histogram = { bounds, counts, BOUNDS, 10, 12.5, &native, NULL, 0 };
 	const struct metric_family family = { "synthetic_duration_seconds", "Durations of nothing.", "seconds",
 					      METRIC_HISTOGRAM };
 	char route[32];

@@ -57,7 +57,7 @@ def world(cgroup, tmp_path):
             self.lab = Lab(cgroup, self.agent, str(tmp_path), "otlp")
             self.parts.append(self.lab)
             self.port = free_port()
-            self.lab.start(["/usr/bin/python3", "-c", SERVE, str(self.port)], "server", self.port)
+            self.server = self.lab.start(["/usr/bin/python3", "-c", SERVE, str(self.port)], "server", self.port)
             return self
 
         def ask(self, path, count=1):
@@ -115,6 +115,8 @@ def test_a_span_arrives_attribute_for_attribute(world, options):
         "network.protocol.version": "1.1"}
     assert client_resource["service.name"] == "otlp-client" and server_resource["service.name"] == "otlp-server"
     assert server_resource["deployment.environment.name"] == "te st"
+    assert server_resource["process.pid"] == world.server.pid
+    assert server_resource["process.executable.path"] == os.readlink(f"/proc/{world.server.pid}/exe")
     assert server_resource["host.name"] == os.uname().nodename and server_resource["os.type"] == "linux"
     for path, headers, message in world.receiver.requests:
         assert path == "/v1/traces" and headers["User-Agent"].startswith("sonde/")

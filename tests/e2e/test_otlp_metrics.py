@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics by OTLP: the same figures as a scrape, in each form that they may have."""
 
+import json
+import re
 import time
+import urllib.request
 
 import pytest
 
@@ -126,3 +129,33 @@ def test_a_collector_that_refuses_metrics(start):
     receiver.mode = "ok"
     wait_until(lambda: durations(receiver), 10, "metrics again")
     assert durations(receiver)[-1][1][0].count == 5
+
+
+@pytest.mark.parametrize("form", ["explicit_bucket_histogram", "base2_exponential_bucket_histogram"])
+def test_exemplars(start, tmp_path, form):
+    """Each names a span that was told, of the series that it stands beside, with that span's duration."""
+    receiver, agent, ask = start("--stdout.spans", f"--otlp.metrics-histograms={form}")
+    ask("/%d", 30)
+
+    def exemplars():
+        return [exemplar for _, points in durations(receiver)[-1:] for point in points for exemplar in point.exemplars]
+    wait_until(exemplars, 10, "exemplars")
+    spans = {}
+    for line in (tmp_path / "agent.log").read_text(errors="replace").splitlines():
+        if line.startswith('{"service":"metrics-server"'):
+            span = json.loads(line)["span"]
+            spans[span["traceId"], span["spanId"]] = span
+    for exemplar in exemplars():
+        span = spans[exemplar.trace_id.hex(), exemplar.span_id.hex()]
+        took = (int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])) / 1e9
+        assert abs(exemplar.as_double - took) < 1e-9 and exemplar.time_unix_nano == int(span["endTimeUnixNano"])
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    request = urllib.request.Request(f"http://127.0.0.1:{agent.port}/metrics", headers=accept)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    told = [re.search(r'le="([^"]*)".* # {trace_id="(\w+)",span_id="(\w+)"} (\S+) (\S+)$', line) for line in lines
+            if line.startswith('http_server_request_duration_seconds_bucket{service_name="metrics-server"')]
+    told = [match for match in told if match]
+    assert told
+    for bound, trace, span, value, _ in (match.groups() for match in told):
+        assert (trace, span) in spans and float(value) <= float(bound)

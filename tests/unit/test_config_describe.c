@@ -162,6 +162,7 @@ static const char *const away_from_defaults[] = {
 	"--trace.sampler=traceidratio",
 	"--trace.sampler-arg=0.5",
 	"--trace.slow=2s",
+	"--trace.slow-p99",
 	"--trace.rate=9",
 	"--trace.service-ratio=a*=0.1",
 	"--trace.route-ratio=/x=0",

@@ -263,6 +263,73 @@ static void sums_do_not_round(void **state)
 	histogram_done(&histogram);
 }
 
+/* One in a hundred is above the bound, which is looked for again as they come. */
+static void outliers_are_one_in_a_hundred(void **state)
+{
+	(void)state;
+	for (int native = 0; native < 2; native++) {
+		struct histogram histogram;
+		int found = 0;
+
+		histogram_init(&histogram);
+		for (int i = 0; i < 10000; i++) {
+			uint64_t raw = i % 200 == 199 ? 700000000 : 6000000 + (uint64_t)i;
+			bool outlier = histogram_is_outlier(&histogram, &histogram_layout_duration, native, raw);
+
+			assert_true(!outlier || raw == 700000000);
+			assert_true(!outlier || i >= 100);
+			found += outlier;
+			histogram_observe(&histogram, &histogram_layout_duration, native, raw);
+		}
+		assert_in_range(found, 48, 50);
+		/* What was slow is usual now. */
+		for (int i = 0; i < 10000; i++)
+			histogram_observe(&histogram, &histogram_layout_duration, native, 700000000);
+		for (int i = 0; i < 65; i++)
+			(void)histogram_is_outlier(&histogram, &histogram_layout_duration, native, 1);
+		assert_false(histogram_is_outlier(&histogram, &histogram_layout_duration, native, 700000000));
+		histogram_done(&histogram);
+	}
+}
+
+static void exemplars_are_of_different_buckets_and_young(void **state)
+{
+	struct metric_exemplar exemplar = { .time_ns = 5000000000, .span_id = { 1 } };
+	struct histogram histogram;
+	struct reading reading;
+
+	(void)state;
+	histogram_init(&histogram);
+	for (uint64_t bucket = 0; bucket < 6; bucket++) {
+		exemplar.time_ns += 1000;
+		exemplar.span_id[0] = (uint8_t)bucket;
+		histogram_exemplar(&histogram, &histogram_layout_duration, histogram_layout_duration.limits[bucket],
+				   &exemplar);
+	}
+	read_duration(&histogram, &reading);
+	assert_int_equal(reading.histogram.exemplar_count, HISTOGRAM_EXEMPLARS);
+	assert_null(metric_exemplar_of(&reading.histogram, 0));
+	assert_null(metric_exemplar_of(&reading.histogram, 1));
+	assert_int_equal(metric_exemplar_of(&reading.histogram, 2)->span_id[0], 2);
+	assert_true(metric_exemplar_of(&reading.histogram, 5)->value == 0.1);
+	/* A bucket's own is replaced when a second has passed. */
+	exemplar.span_id[0] = 9;
+	histogram_exemplar(&histogram, &histogram_layout_duration, histogram_layout_duration.limits[2], &exemplar);
+	assert_int_equal(metric_exemplar_of(&reading.histogram, 2)->span_id[0], 2);
+	exemplar.time_ns += 1000000000;
+	histogram_exemplar(&histogram, &histogram_layout_duration, histogram_layout_duration.limits[2], &exemplar);
+	assert_int_equal(metric_exemplar_of(&reading.histogram, 2)->span_id[0], 9);
+	histogram_done(&histogram);
+	histogram_init(&histogram);
+	refuse_memory = true;
+	histogram_exemplar(&histogram, &histogram_layout_duration, 1, &exemplar);
+	assert_false(histogram_is_outlier(&histogram, &histogram_layout_duration, true, 1));
+	refuse_memory = false;
+	read_duration(&histogram, &reading);
+	assert_int_equal(reading.histogram.exemplar_count, 0);
+	histogram_done(&histogram);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +345,8 @@ int main(void)
 		cmocka_unit_test(too_wide_lowers_the_schema),
 		cmocka_unit_test(no_memory_costs_resolution_only),
 		cmocka_unit_test(sums_do_not_round),
+		cmocka_unit_test(outliers_are_one_in_a_hundred),
+		cmocka_unit_test(exemplars_are_of_different_buckets_and_young),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

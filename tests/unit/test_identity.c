@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/utf8.h"
+#include "identity/containers.h"
 #include "identity/identity.h"
 
 #define SECOND 1000000000ULL
@@ -526,6 +527,35 @@ static void test_memory_runs_out(void **state)
 	assert_true(named);
 }
 
+/* For spans: a fork has its own pid and its parent's container. */
+static void test_resources(void **state)
+{
+	struct fixture *f = *state;
+	struct containers_config of_containers = { .rootfs = f->procfs, .limit = 8 };
+	struct identity_config config = {
+		.procfs = f->procfs, .max_processes = 8, .keep_dead_ns = SECOND, .hash_seed = 7
+	};
+
+	assert_int_equal(containers_new(&of_containers, &config.containers), 0);
+	identity_free(f->identity);
+	assert_int_equal(identity_new(&config, &f->identity), 0);
+	PROCESS(f, 70, 100, "/usr/bin/shop", "shop", "", "0::/lxc/cellar/.lxc");
+	PROCESS(f, 72, 100, "/usr/bin/cron", "cron", "", "0::/system.slice/cron.service");
+	assert_string_equal(identity_resource(f->identity, 70, SECOND),
+			    "process.pid=70\nprocess.executable.name=shop\nprocess.executable.path=/usr/bin/shop\n"
+			    "container.id=cellar\ncontainer.name=cellar\n");
+	identity_on_fork(f->identity, 70, 71, SECOND);
+	assert_string_equal(identity_resource(f->identity, 71, SECOND),
+			    "process.pid=71\nprocess.executable.name=shop\nprocess.executable.path=/usr/bin/shop\n"
+			    "container.id=cellar\ncontainer.name=cellar\n");
+	assert_string_equal(identity_resource(f->identity, 72, SECOND),
+			    "process.pid=72\nprocess.executable.name=cron\nprocess.executable.path=/usr/bin/cron\n");
+	assert_string_equal(identity_resource(f->identity, 0, SECOND), "");
+	identity_free(f->identity);
+	f->identity = NULL;
+	containers_free(config.containers);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -544,6 +574,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_changes_while_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_contents, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_resources, setup, teardown),
 		cmocka_unit_test(test_bad_configuration),
 		cmocka_unit_test_setup_teardown(test_memory_runs_out, setup, teardown),
 	};

@@ -262,7 +262,7 @@ static const uint64_t counts[] = { 1, 300, 4 };
 static void visit_histogram(const struct metric_visitor *visitor, const struct native_histogram *native)
 {
 	const struct metric_family family = { "d_seconds", "D.", "seconds", METRIC_HISTOGRAM };
-	const struct metric_histogram histogram = { bounds, counts, 2, 305, 99.5, native };
+	const struct metric_histogram histogram = { bounds, counts, 2, 305, 99.5, native, NULL, 0 };
 
 	visitor->family_begin(visitor->ctx, &family);
 	visitor->histogram(visitor->ctx, NULL, 0, &histogram);

@@ -141,8 +141,8 @@ static void walk_histograms(const struct metric_visitor *visitor)
 	static const uint64_t native_counts[] = { 10 };
 	const struct native_histogram native = { 3, 0, 1, native_counts, 0, 0 };
 	/* A count that contradicts the buckets must not make le="+Inf" and _count differ. */
-	const struct metric_histogram full = { bounds, counts, 4, 11, 4.75, &native };
-	const struct metric_histogram unbounded = { bounds, counts, 0, 1, 2, NULL };
+	const struct metric_histogram full = { bounds, counts, 4, 11, 4.75, &native, NULL, 0 };
+	const struct metric_histogram unbounded = { bounds, counts, 0, 1, 2, NULL, NULL, 0 };
 	const struct metric_family family = { "d_seconds", "Durations.", "seconds", METRIC_HISTOGRAM };
 	const struct metric_label labels[] = { { "route", "/a" } };
 
@@ -183,6 +183,48 @@ static void test_histograms(void **state)
 	      "d_seconds_sum 2\n"
 	      "d_seconds_count 1\n"
 	      "# EOF\n");
+}
+
+static void walk_exemplars(const struct metric_visitor *visitor)
+{
+	static const double bounds[] = { 0.005, 1 };
+	static const uint64_t counts[] = { 1, 0, 2 };
+	static const struct metric_exemplar exemplars[] = {
+		{ 7.5, 1500000000250000000, { 0xab, [15] = 1 }, { 2, [7] = 0xff } },
+		{ 0.005, 1500000001000000000, { 3 }, { 4 } },
+	};
+	const struct metric_histogram full = { bounds, counts, 2, 3, 15, NULL, exemplars, 2 };
+	const struct metric_family family = { "d_seconds", "Durations.", "seconds", METRIC_HISTOGRAM };
+
+	visitor->family_begin(visitor->ctx, &family);
+	visitor->histogram(visitor->ctx, NULL, 0, &full);
+	visitor->family_end(visitor->ctx);
+}
+
+/* OpenMetrics alone has them. */
+static void test_exemplars(void **state)
+{
+	(void)state;
+	check(walk_exemplars, true,
+	      "# TYPE d_seconds histogram\n"
+	      "# UNIT d_seconds seconds\n"
+	      "# HELP d_seconds Durations.\n"
+	      "d_seconds_bucket{le=\"0.005\"} 1 # {trace_id=\"03000000000000000000000000000000\","
+	      "span_id=\"0400000000000000\"} 0.005 1500000001.000\n"
+	      "d_seconds_bucket{le=\"1.0\"} 1\n"
+	      "d_seconds_bucket{le=\"+Inf\"} 3 # {trace_id=\"ab000000000000000000000000000001\","
+	      "span_id=\"02000000000000ff\"} 7.5 1500000000.250\n"
+	      "d_seconds_sum 15\n"
+	      "d_seconds_count 3\n"
+	      "# EOF\n");
+	check(walk_exemplars, false,
+	      "# HELP d_seconds Durations.\n"
+	      "# TYPE d_seconds histogram\n"
+	      "d_seconds_bucket{le=\"0.005\"} 1\n"
+	      "d_seconds_bucket{le=\"1\"} 1\n"
+	      "d_seconds_bucket{le=\"+Inf\"} 3\n"
+	      "d_seconds_sum 15\n"
+	      "d_seconds_count 3\n");
 }
 
 static void walk_nothing(const struct metric_visitor *visitor)
@@ -307,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_gauges_and_escapes),
 		cmocka_unit_test(test_histograms),
+		cmocka_unit_test(test_exemplars),
 		cmocka_unit_test(test_empty_snapshot),
 		cmocka_unit_test(test_chunks_join_to_the_whole),
 		cmocka_unit_test(test_flush_error_ends_the_rendering),

@@ -246,6 +246,42 @@ static void errors_and_slow_ones_always(void **state)
 	assert_true(trace_world_figure(world, DECISION("not_sampled")) == 1);
 }
 
+static void those_that_took_longer_than_their_like_always(void **state)
+{
+	struct trace_world *world = *state;
+	struct exchange outlier = trace_exchange(world, SIDE_SERVER, 2, 10, 200, "/r/1");
+	struct exchange usual = trace_exchange(world, SIDE_SERVER, 3, 20, 300, "/r/1");
+
+	world->config.ratio = 0;
+	trace_world_restart(world);
+	world->outlier = true;
+	trace_world_end(world, &outlier);
+	world->outlier = false;
+	trace_world_end(world, &usual);
+	trace_world_pass(world, 0);
+	assert_int_equal(world->count, 1);
+	assert_true(trace_world_figure(world, DECISION("slow")) == 1);
+	assert_true(trace_world_figure(world, DECISION("not_sampled")) == 1);
+}
+
+/* Nothing is kept of what will not be told, whoever the client is. */
+static void what_is_not_sampled_does_not_wait(void **state)
+{
+	struct trace_world *world = *state;
+	struct exchange exchange = trace_exchange(world, SIDE_SERVER, 2, 10, 200, "/r/1");
+
+	trace_world_end(world, &exchange);
+	assert_true(trace_world_figure(world, "sonde_trace_held_bytes") > 0);
+	world->config.ratio = 0;
+	trace_world_restart(world);
+	trace_world_end(world, &exchange);
+	assert_true(trace_world_figure(world, "sonde_trace_held_bytes") == 0);
+	assert_true(trace_world_figure(world, DECISION("not_sampled")) == 1);
+	exchange.http.status = 500;
+	trace_world_end(world, &exchange);
+	assert_true(trace_world_figure(world, "sonde_trace_held_bytes") > 0);
+}
+
 static size_t told_with(struct trace_world *world, const char *path, const char *header)
 {
 	struct exchange exchange = trace_exchange(world, SIDE_SERVER, 2, 10, 200, path);
@@ -356,6 +392,8 @@ int main(void)
 		TEST(ratios_agree),
 		TEST(a_sampled_trace_says_its_threshold),
 		TEST(errors_and_slow_ones_always),
+		TEST(those_that_took_longer_than_their_like_always),
+		TEST(what_is_not_sampled_does_not_wait),
 		TEST(the_parents_flag_decides),
 		TEST(overrides_and_exclusions),
 		TEST(exclusion_is_inherited),

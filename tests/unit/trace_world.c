@@ -142,7 +142,8 @@ void trace_world_begin(struct trace_world *world, const struct exchange *exchang
 
 void trace_world_end(struct trace_world *world, const struct exchange *exchange)
 {
-	trace_end(world->trace, exchange->side == SIDE_SERVER ? "server" : "client", "/r/{id}", exchange);
+	trace_end(world->trace, exchange->side == SIDE_SERVER ? "server" : "client", "/r/{id}", exchange,
+		  world->outlier);
 }
 
 void trace_world_pass(struct trace_world *world, uint64_t ns)

@@ -30,6 +30,7 @@ struct trace_world {
 	struct endpoint server;
 	uint64_t now_ns;
 	enum trace_runtime runtime;
+	bool outlier; /* what is said of the exchanges that end */
 	struct seen_span seen[SEEN_MAX];
 	size_t count;
 };

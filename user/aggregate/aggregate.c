@@ -59,6 +59,7 @@ static int aggregate_init(struct aggregate *aggregate, const struct aggregate_co
 
 	aggregate->idle_timeout_ns = config->idle_timeout_ns;
 	aggregate->native = config->native_histograms;
+	aggregate->outliers = config->outliers;
 	intern_init(intern, (uint32_t)(limit * SERIES_TABLES * INTERN_PER_SERIES + INTERN_BESIDES), seed);
 	error = routes_init(&aggregate->routes, config->route_patterns, config->route_pattern_count,
 			    config->route_values_limit, intern, seed, ret_bad_pattern);
@@ -187,13 +188,27 @@ uint64_t aggregate_duration_ns(const struct exchange *exchange)
 	return end > start ? end - start : 0;
 }
 
-void aggregate_exchange(struct aggregate *aggregate, const char *service, const struct exchange *exchange)
+bool aggregate_exchange(struct aggregate *aggregate, const char *service, const struct exchange *exchange)
 {
 	aggregate->exchanges[exchange->protocol][exchange->side]++;
+	aggregate->last_route = 0;
 	if (exchange->protocol == PROTOCOL_HTTP1)
-		aggregate_http(aggregate, service, exchange);
-	else if (exchange->protocol == PROTOCOL_POSTGRESQL || exchange->protocol == PROTOCOL_REDIS)
-		aggregate_db(aggregate, service, exchange);
+		return aggregate_http(aggregate, service, exchange);
+	if (exchange->protocol == PROTOCOL_POSTGRESQL || exchange->protocol == PROTOCOL_REDIS)
+		return aggregate_db(aggregate, service, exchange);
+	return false;
+}
+
+void aggregate_exemplar(struct aggregate *aggregate, const char *service, const struct exchange *exchange,
+			const struct metric_exemplar *exemplar)
+{
+	bool http = exchange->protocol == PROTOCOL_HTTP1;
+	struct histogram *histogram = http ? aggregate_http_duration(aggregate, service, exchange) :
+					     aggregate_db_duration(aggregate, service, exchange);
+
+	if (histogram)
+		histogram_exemplar(histogram, http ? &histogram_layout_duration : &histogram_layout_db_duration,
+				   aggregate_duration_ns(exchange), exemplar);
 }
 
 static void active_add(struct aggregate *aggregate, const struct series_key *key, bool known)

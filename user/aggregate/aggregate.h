@@ -22,6 +22,7 @@ struct aggregate_config {
 	const char *const *route_patterns; /* configured "/users/{id}/orders" templates, first match wins; borrowed */
 	size_t route_pattern_count;
 	bool native_histograms;
+	bool outliers; /* look for exchanges that took longer than 99 of 100 of their series */
 	uint64_t hash_seed;
 };
 
@@ -30,10 +31,14 @@ MUST_CHECK int aggregate_new(const struct aggregate_config *config, struct aggre
 			     size_t *ret_bad_pattern);
 void aggregate_free(struct aggregate *aggregate);
 
-/* `service` is copied when a series is born. Nothing is lost: without room or memory the overflow series takes it. */
-void aggregate_exchange(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
-/* http_route of a server's exchange that was observed before; "" when it has none. Valid until the next exchange. */
-const char *aggregate_route(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
+/* `service` is copied when a series is born. Nothing is lost: without room or memory the overflow series takes it.
+ * True: it took longer than 99 of 100 of its series, as far as that is looked for. */
+bool aggregate_exchange(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
+/* The span of an exchange that was observed before; exemplar->value is set here. */
+void aggregate_exemplar(struct aggregate *aggregate, const char *service, const struct exchange *exchange,
+			const struct metric_exemplar *exemplar);
+/* http_route of the exchange that was observed last; "" when it has none. Valid until the next one. */
+const char *aggregate_route(const struct aggregate *aggregate);
 /* The gauge never falls below zero, and its sum is right even when the service's name changed between begin and end: a
  * -1 that finds its series at zero is taken from the overflow series, else from another's. Client side: no metric. */
 void aggregate_active(struct aggregate *aggregate, const char *service, enum side side, enum http_method method,

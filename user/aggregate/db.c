@@ -97,10 +97,10 @@ static int statement_ids(struct aggregate *aggregate, const struct db_facts *db,
 	return error;
 }
 
-static struct series *db_series_get(struct aggregate *aggregate, const char *service, const struct exchange *exchange)
+static int db_key(struct aggregate *aggregate, const char *service, const struct exchange *exchange,
+		  struct series_key *ret_key)
 {
 	const struct db_facts *db = &exchange->db;
-	struct series_table *table = &(db->blocking ? aggregate->db_blocking : aggregate->db)[exchange->side];
 	struct series_key key = {
 		.protocol = (uint8_t)exchange->protocol,
 		.error = (uint8_t)exchange->error,
@@ -110,7 +110,37 @@ static struct series *db_series_get(struct aggregate *aggregate, const char *ser
 
 	if (!error)
 		error = statement_ids(aggregate, db, &key);
+	if (!error)
+		*ret_key = key;
+	return error;
+}
+
+static struct series_table *db_table(struct aggregate *aggregate, const struct exchange *exchange)
+{
+	return &(exchange->db.blocking ? aggregate->db_blocking : aggregate->db)[exchange->side];
+}
+
+static struct series *db_series_get(struct aggregate *aggregate, const char *service, const struct exchange *exchange)
+{
+	struct series_table *table = db_table(aggregate, exchange);
+	struct series_key key;
+	int error = db_key(aggregate, service, exchange, &key);
+
 	return error ? series_table_overflow(table) : series_table_get(table, &key);
+}
+
+struct histogram *aggregate_db_duration(struct aggregate *aggregate, const char *service,
+					const struct exchange *exchange)
+{
+	struct series_key key;
+	struct series *series = NULL;
+
+	if (!db_key(aggregate, service, exchange, &key))
+		series = series_table_find(db_table(aggregate, exchange), &key);
+	if (!series)
+		return NULL;
+	return exchange->db.blocking ? &((struct blocking_series *)series)->duration :
+				       &((struct db_series *)series)->duration;
 }
 
 static void observe_lookups(struct db_series *series, const struct db_facts *db)
@@ -120,23 +150,26 @@ static void observe_lookups(struct db_series *series, const struct db_facts *db)
 	series->lookups |= db->hits > 0 || db->misses > 0;
 }
 
-void aggregate_db(struct aggregate *aggregate, const char *service, const struct exchange *exchange)
+bool aggregate_db(struct aggregate *aggregate, const char *service, const struct exchange *exchange)
 {
 	struct series *found = db_series_get(aggregate, service, exchange);
 	const struct db_facts *db = &exchange->db;
 	uint64_t duration_ns = aggregate_duration_ns(exchange);
-	bool native = aggregate->native;
+	bool native = aggregate->native, outlier;
 
 	if (db->blocking) {
 		histogram_observe(&((struct blocking_series *)found)->duration, &histogram_layout_db_duration, native,
 				  duration_ns);
-		return;
+		return false;
 	}
 	struct db_series *series = (struct db_series *)found;
 
+	outlier = aggregate->outliers &&
+		  histogram_is_outlier(&series->duration, &histogram_layout_db_duration, native, duration_ns);
 	histogram_observe(&series->duration, &histogram_layout_db_duration, native, duration_ns);
 	if (db->rows_known)
 		histogram_observe(&series->rows, &histogram_layout_rows, native, db->rows);
 	series->has_rows |= db->rows_known;
 	observe_lookups(series, db);
+	return outlier;
 }

@@ -89,7 +89,9 @@ void histogram_init(struct histogram *histogram)
 void histogram_done(struct histogram *histogram)
 {
 	free(histogram->native.heap);
+	free(histogram->traces);
 	histogram->native.heap = NULL;
+	histogram->traces = NULL;
 }
 
 uint32_t histogram_classic_index(const struct histogram_layout *layout, uint64_t raw)
@@ -115,6 +117,16 @@ int32_t histogram_native_index(double value)
 
 	below += mantissa > octave_bounds[below];
 	return octave * 8 + below - 1;
+}
+
+double histogram_native_bound(const struct histogram_native *native, uint32_t place)
+{
+	int32_t eighths = (native->offset + (int32_t)place + 1) * (1 << (HISTOGRAM_NATIVE_SCHEMA - native->schema));
+	uint64_t bits = (uint64_t)((eighths >> 3) + EXPONENT_BIAS) << MANTISSA_BITS | octave_bounds[eighths & 7];
+	double bound;
+
+	memcpy(&bound, &bits, sizeof(bound));
+	return bound;
 }
 
 static uint64_t *native_counts(struct histogram_native *native)
@@ -248,5 +260,7 @@ void histogram_read(const struct histogram *histogram, const struct histogram_la
 		.count = count,
 		.sum = ((double)histogram->sum_high * 0x1p64 + (double)histogram->sum_low) / layout->raw_per_unit,
 		.native = native ? ret_native : NULL,
+		.exemplars = histogram->traces ? histogram->traces->exemplars : NULL,
+		.exemplar_count = histogram->traces ? histogram->traces->count : 0,
 	};
 }

@@ -42,11 +42,23 @@ struct histogram_native {
 	uint64_t small[HISTOGRAM_NATIVE_SMALL];
 };
 
+#define HISTOGRAM_EXEMPLARS 4
+
+/* See exemplar.c. */
+struct histogram_traces {
+	struct metric_exemplar exemplars[HISTOGRAM_EXEMPLARS];
+	uint8_t buckets[HISTOGRAM_EXEMPLARS]; /* the classic bucket of each */
+	uint32_t count;
+	uint32_t wait;        /* observations until the bound is looked for again */
+	uint64_t outlier_raw; /* at most one in a hundred is above */
+};
+
 struct histogram {
 	uint64_t counts[HISTOGRAM_BOUNDS_MAX + 1]; /* by classic bucket, not cumulative */
 	uint64_t sum_low;                          /* 128 bits of raw units */
 	uint64_t sum_high;
 	struct histogram_native native;
+	struct histogram_traces *traces; /* owned; NULL: none yet */
 };
 
 void histogram_init(struct histogram *histogram);
@@ -57,8 +69,18 @@ void histogram_observe(struct histogram *histogram, const struct histogram_layou
 void histogram_read(const struct histogram *histogram, const struct histogram_layout *layout, bool native,
 		    struct metric_histogram *ret_histogram, struct native_histogram *ret_native);
 
+/* Keeps the span of an observation; its value is set here. Few are kept, of different buckets: the youngest. */
+void histogram_exemplar(struct histogram *histogram, const struct histogram_layout *layout, uint64_t raw,
+			const struct metric_exemplar *exemplar);
+/* Whether at most one in a hundred of those before was so large; ask before it is observed. False while there are few.
+ */
+bool histogram_is_outlier(struct histogram *histogram, const struct histogram_layout *layout, bool native,
+			  uint64_t raw);
+
 /* The classic bucket of a raw value: how many bounds are below it. */
 uint32_t histogram_classic_index(const struct histogram_layout *layout, uint64_t raw);
 /* i such that value is in (2^(i/8), 2^((i+1)/8)], bounds being the doubles nearest to these powers.
  * For finite values above 2^-128 only. */
 int32_t histogram_native_index(double value);
+/* The upper bound of counts[place]. */
+double histogram_native_bound(const struct histogram_native *native, uint32_t place);

@@ -108,10 +108,9 @@ static int peer_ids(struct aggregate *aggregate, const struct exchange *exchange
 	return aggregate_endpoint_id(aggregate, remote, &key->address);
 }
 
-static struct http_series *http_series_get(struct aggregate *aggregate, const char *service,
-					   const struct exchange *exchange)
+static int http_key(struct aggregate *aggregate, const char *service, const struct exchange *exchange,
+		    struct series_key *ret_key)
 {
-	struct series_table *table = &aggregate->http[exchange->side];
 	struct series_key key = {
 		.status = exchange->http.status,
 		.method = (uint8_t)exchange->http.method,
@@ -125,27 +124,49 @@ static struct http_series *http_series_get(struct aggregate *aggregate, const ch
 		error = route_id(aggregate, key.service, &exchange->http, &key.route);
 	if (!error && exchange->side == SIDE_CLIENT)
 		error = peer_ids(aggregate, exchange, &key);
+	if (!error)
+		*ret_key = key;
+	return error;
+}
+
+static struct http_series *http_series_get(struct aggregate *aggregate, const char *service,
+					   const struct exchange *exchange)
+{
+	struct series_table *table = &aggregate->http[exchange->side];
+	struct series_key key;
+	int error = http_key(aggregate, service, exchange, &key);
+
+	if (!error && exchange->side == SIDE_SERVER)
+		aggregate->last_route = key.route;
 	return (struct http_series *)(error ? series_table_overflow(table) : series_table_get(table, &key));
 }
 
-void aggregate_http(struct aggregate *aggregate, const char *service, const struct exchange *exchange)
+struct histogram *aggregate_http_duration(struct aggregate *aggregate, const char *service,
+					  const struct exchange *exchange)
 {
-	struct http_series *http = http_series_get(aggregate, service, exchange);
-	bool native = aggregate->native;
+	struct series_key key;
+	struct series *series = NULL;
 
-	histogram_observe(&http->duration, &histogram_layout_duration, native, aggregate_duration_ns(exchange));
-	histogram_observe(&http->request_body, &histogram_layout_body, native, exchange->request_body_bytes);
-	histogram_observe(&http->response_body, &histogram_layout_body, native, exchange->response_body_bytes);
+	if (!http_key(aggregate, service, exchange, &key))
+		series = series_table_find(&aggregate->http[exchange->side], &key);
+	return series ? &((struct http_series *)series)->duration : NULL;
 }
 
-const char *aggregate_route(struct aggregate *aggregate, const char *service, const struct exchange *exchange)
+bool aggregate_http(struct aggregate *aggregate, const char *service, const struct exchange *exchange)
 {
-	uint32_t service_id, route = 0;
+	struct http_series *http = http_series_get(aggregate, service, exchange);
+	bool native = aggregate->native, outlier;
+	uint64_t duration_ns = aggregate_duration_ns(exchange);
 
-	if (exchange->protocol != PROTOCOL_HTTP1 || exchange->side != SIDE_SERVER)
-		return "";
-	if (aggregate_service_id(aggregate, service, &service_id) ||
-	    route_id(aggregate, service_id, &exchange->http, &route))
-		return "";
-	return intern_text(&aggregate->intern, route);
+	outlier = aggregate->outliers &&
+		  histogram_is_outlier(&http->duration, &histogram_layout_duration, native, duration_ns);
+	histogram_observe(&http->duration, &histogram_layout_duration, native, duration_ns);
+	histogram_observe(&http->request_body, &histogram_layout_body, native, exchange->request_body_bytes);
+	histogram_observe(&http->response_body, &histogram_layout_body, native, exchange->response_body_bytes);
+	return outlier;
+}
+
+const char *aggregate_route(const struct aggregate *aggregate)
+{
+	return intern_text(&aggregate->intern, aggregate->last_route);
 }

@@ -105,7 +105,9 @@ struct aggregate {
 	struct series_table unread;                  /* struct unread_series */
 	uint64_t exchanges[PROTOCOL_COUNT][SIDE_COUNT];
 	uint64_t idle_timeout_ns;
+	uint32_t last_route; /* of the exchange that was observed last; 0: none */
 	bool native;
+	bool outliers;
 };
 
 extern const struct series_kind aggregate_http_kind;
@@ -115,8 +117,14 @@ extern const struct series_kind aggregate_db_kind;
 extern const struct series_kind aggregate_blocking_kind;
 extern const struct series_kind aggregate_session_kind;
 
-void aggregate_http(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
-void aggregate_db(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
+/* Whether it took longer than nearly all before. */
+bool aggregate_http(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
+bool aggregate_db(struct aggregate *aggregate, const char *service, const struct exchange *exchange);
+/* The histogram that it was observed in; NULL when it is not there any more. */
+struct histogram *aggregate_http_duration(struct aggregate *aggregate, const char *service,
+					  const struct exchange *exchange);
+struct histogram *aggregate_db_duration(struct aggregate *aggregate, const char *service,
+					const struct exchange *exchange);
 
 /* Ids are kept in use by their caches: valid until the next exchange. */
 MUST_CHECK int aggregate_service_id(struct aggregate *aggregate, const char *service, uint32_t *ret_id);

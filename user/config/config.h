@@ -159,6 +159,7 @@ struct config {
 	char *log_format;                 /* logfmt json */
 	char *trace_sampler_arg;          /* "1.0" */
 	uint64_t trace_slow_ns;
+	bool trace_slow_p99;
 	uint64_t trace_rate;                     /* spans in a second; 0: no cap */
 	struct string_list trace_service_ratios; /* "GLOB=RATIO" */
 	struct string_list trace_route_ratios;

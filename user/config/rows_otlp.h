@@ -76,6 +76,13 @@
 		.help = "Exchanges that take so long become spans whatever the sampler says; 0: none.",
 	},
 	{
+		.name = "trace.slow-p99",
+		.kind = OPTION_BOOL,
+		FIELD(trace_slow_p99),
+		.fallback = "false",
+		.help = "So do those that take longer than 99 of 100 of their own series: about one in a hundred more.",
+	},
+	{
 		.name = "trace.rate",
 		.kind = OPTION_NUMBER,
 		FIELD(trace_rate),

@@ -6,6 +6,7 @@
 #include "identity/identity.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "identity/process.h"
@@ -14,6 +15,7 @@
 /* How long a record is believed without a look at /proc. The dead are looked at sooner: their pid may come again. */
 #define BELIEVE_LIVING_NS 10000000000ULL
 #define BELIEVE_DEAD_NS 1000000000ULL
+#define RESOURCE_MAX (PLACE_MAX + 512)
 
 struct identity {
 	char *procfs;                  /* owned */
@@ -56,6 +58,7 @@ void identity_free(struct identity *identity)
 struct inherited {
 	struct shared_text *name; /* only one that the environment gave, which exec passes on */
 	struct shared_text *unit;
+	struct shared_text *place;
 };
 
 static struct inherited inherit(const struct record *record)
@@ -65,6 +68,7 @@ static struct inherited inherit(const struct record *record)
 	return (struct inherited){
 		.name = record->named_by_environment ? shared_text_take(record->name) : NULL,
 		.unit = shared_text_take(record->unit),
+		.place = shared_text_take(record->place),
 	};
 }
 
@@ -72,6 +76,7 @@ static void inherited_done(struct inherited *inherited)
 {
 	shared_text_drop(inherited->name);
 	shared_text_drop(inherited->unit);
+	shared_text_drop(inherited->place);
 }
 
 static void record_fill(struct record *record, const struct process_facts *facts, const struct inherited *inherited)
@@ -88,6 +93,7 @@ static void record_fill(struct record *record, const struct process_facts *facts
 		record->name = shared_text_new(facts->name);
 	}
 	record->unit = facts->unit_seen ? shared_text_new(facts->unit) : shared_text_take(inherited->unit);
+	record->place = facts->unit_seen ? shared_text_new(facts->place) : shared_text_take(inherited->place);
 	record->executable = shared_text_new(facts->executable);
 	record->named_by_environment = source == NAME_FROM_ENVIRONMENT;
 	record->titled = facts->titled && source < NAME_FROM_UNIT;
@@ -150,6 +156,7 @@ void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t 
 	shared_text_take(copy.name);
 	shared_text_take(copy.unit);
 	shared_text_take(copy.executable);
+	shared_text_take(copy.place);
 	child = records_find(&identity->records, child_tgid);
 	if (child)
 		records_remove(&identity->records, child);
@@ -158,12 +165,14 @@ void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t 
 		child->name = STEAL_POINTER(copy.name);
 		child->unit = STEAL_POINTER(copy.unit);
 		child->executable = STEAL_POINTER(copy.executable);
+		child->place = STEAL_POINTER(copy.place);
 		child->named_by_environment = copy.named_by_environment;
 		child->checked_ns = time_ns;
 	}
 	shared_text_drop(copy.name);
 	shared_text_drop(copy.unit);
 	shared_text_drop(copy.executable);
+	shared_text_drop(copy.place);
 }
 
 void identity_on_exit(struct identity *identity, uint32_t tgid, uint64_t time_ns)
@@ -204,7 +213,7 @@ static bool still_itself(struct identity *identity, struct record *record, uint6
 	return !executable[0] || !strcmp(executable, shared_text_get(record->executable));
 }
 
-static const struct record *lookup(struct identity *identity, uint32_t tgid, uint64_t now_ns)
+static struct record *lookup(struct identity *identity, uint32_t tgid, uint64_t now_ns)
 {
 	struct record *record = records_find(&identity->records, tgid);
 	uint64_t believe;
@@ -234,4 +243,27 @@ const char *identity_executable(struct identity *identity, uint32_t tgid, uint64
 	const struct record *record = lookup(identity, tgid, now_ns);
 
 	return record ? shared_text_get(record->executable) : "";
+}
+
+const char *identity_resource(struct identity *identity, uint32_t tgid, uint64_t now_ns)
+{
+	struct record *record = lookup(identity, tgid, now_ns);
+	const char *executable = record ? shared_text_get(record->executable) : "";
+	const char *slash = strrchr(executable, '/');
+	char path[2 * IDENTITY_NAME_MAX + 1] = "", name[IDENTITY_NAME_MAX + 1] = "";
+	char text[RESOURCE_MAX];
+
+	if (!record)
+		return "";
+	if (record->resource)
+		return record->resource->text;
+	if (slash && slice_clean_to(slice_of(executable), path, sizeof(path) - 1) &&
+	    slice_clean(slice_of(slash + 1), name))
+		snprintf(text, sizeof(text),
+			 "process.pid=%u\nprocess.executable.name=%s\nprocess.executable.path=%s\n%s", tgid, name, path,
+			 shared_text_get(record->place));
+	else
+		snprintf(text, sizeof(text), "process.pid=%u\n%s", tgid, shared_text_get(record->place));
+	record->resource = shared_text_new(text);
+	return shared_text_get(record->resource);
 }

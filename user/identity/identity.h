@@ -57,3 +57,6 @@ void identity_tick(struct identity *identity, uint64_t now_ns);
 const char *identity_service(struct identity *identity, uint32_t tgid, uint64_t now_ns);
 /* The executable's path when known, else "" (for --select.exe). Same lifetime. */
 const char *identity_executable(struct identity *identity, uint32_t tgid, uint64_t now_ns);
+/* What OpenTelemetry's resource conventions say of the process, its container and its pod, as far as it is known: lines
+ * "process.pid=12\n", clean UTF-8. "" when nothing is. Same lifetime. */
+const char *identity_resource(struct identity *identity, uint32_t tgid, uint64_t now_ns);

@@ -125,8 +125,37 @@ static size_t service_in_machine(struct slice below, const struct container_info
 	return length ? length : slice_clean(slice_of(info->service), name);
 }
 
+/* A line of OpenTelemetry's resource conventions; left out when it does not fit. */
+static size_t place_line(char *place, size_t length, const char *key, struct slice value)
+{
+	char text[2 * IDENTITY_NAME_MAX + 1];
+	int size;
+
+	if (!slice_clean_to(value, text, sizeof(text) - 1))
+		return length;
+	size = snprintf(place + length, PLACE_MAX - length, "%s=%s\n", key, text);
+	if (size > 0 && (size_t)size < PLACE_MAX - length)
+		return length + (size_t)size;
+	place[length] = '\0';
+	return length;
+}
+
+static void tell_place(struct slice own, const struct container_info *info, char *place)
+{
+	struct cgroup_container container;
+	size_t length = 0;
+
+	if (cgroup_path_container(own, &container) || cgroup_path_candidate(own, 0, &container))
+		length = place_line(place, length, "container.id", container.id);
+	length = place_line(place, length, "container.name", slice_of(info->name));
+	length = place_line(place, length, "container.image.name", slice_of(info->image));
+	length = place_line(place, length, "k8s.container.name", slice_of(info->container));
+	length = place_line(place, length, "k8s.pod.name", slice_of(info->pod));
+	(void)place_line(place, length, "k8s.namespace.name", slice_of(info->name_space));
+}
+
 /* The service of the container that a process is in, by whichever hierarchy's path tells one. 0 for none. */
-static size_t container_service(const struct process_reader *reader, struct slice cgroup, char *name)
+static size_t container_service(const struct process_reader *reader, struct slice cgroup, char *name, char *place)
 {
 	struct slice line, number, controllers, own, last = slice_of("");
 
@@ -140,6 +169,7 @@ static size_t container_service(const struct process_reader *reader, struct slic
 		info = containers_find(reader->containers, line, reader->now_ns, &own);
 		if (!info)
 			continue;
+		tell_place(own, info, place);
 		if (info->runtime == RUNTIME_LXC || info->runtime == RUNTIME_MACHINE)
 			return service_in_machine(slice_skip(line, own.length), info, name);
 		return slice_clean(slice_of(info->service), name);
@@ -154,7 +184,7 @@ static void read_cgroup(const struct process_reader *reader, uint32_t tgid, char
 	if (read_file(reader->procfs, tgid, "cgroup", scratch, SCRATCH_BYTES, &length))
 		return;
 	facts->unit_seen = true;
-	if (!container_service(reader, slice_make(scratch, length), facts->unit))
+	if (!container_service(reader, slice_make(scratch, length), facts->unit, facts->place))
 		unit_service(slice_make(scratch, length), facts->unit);
 	if (facts->source == NAME_UNKNOWN && facts->unit[0]) {
 		memcpy(facts->name, facts->unit, sizeof(facts->name));

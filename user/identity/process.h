@@ -14,6 +14,8 @@
 #include "identity/identity.h"
 #include "identity/slice.h"
 
+#define PLACE_MAX 1024
+
 enum name_source {
 	NAME_UNKNOWN,
 	NAME_FROM_COMMAND,
@@ -30,6 +32,7 @@ struct process_facts {
 	char name[IDENTITY_NAME_MAX + 1]; /* by environment, unit or command; "" when unknown */
 	char unit[IDENTITY_NAME_MAX + 1]; /* what its cgroup says: container, else unit; "" when in none */
 	char executable[PATH_MAX];        /* "" when unknown */
+	char place[PLACE_MAX];            /* its container and pod, as lines "container.id=..."; "" when in none */
 };
 
 struct process_reader {

@@ -70,6 +70,8 @@ static void record_drop_texts(struct record *record)
 	shared_text_drop(record->name);
 	shared_text_drop(record->unit);
 	shared_text_drop(record->executable);
+	shared_text_drop(record->place);
+	shared_text_drop(record->resource);
 }
 
 void records_init(struct records *records, size_t limit, uint64_t hash_seed)

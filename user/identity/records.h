@@ -38,6 +38,8 @@ struct record {
 	struct shared_text *name;       /* NULL: unknown */
 	struct shared_text *unit;       /* NULL: in none */
 	struct shared_text *executable; /* NULL: unknown */
+	struct shared_text *place;      /* NULL: in no container */
+	struct shared_text *resource;   /* made when it is asked for; NULL: not yet */
 };
 
 struct record_order {

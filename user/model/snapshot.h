@@ -41,14 +41,38 @@ struct native_histogram {
 	double zero_threshold;
 };
 
+/* An observation, and the span that tells more about it. */
+struct metric_exemplar {
+	double value;
+	uint64_t time_ns; /* since the epoch */
+	uint8_t trace_id[16];
+	uint8_t span_id[8];
+};
+
 struct metric_histogram {
 	const double *bounds;   /* ascending upper bounds, without +Inf */
 	const uint64_t *counts; /* bound_count + 1 of them, NOT cumulative; the last is (bounds[last], +Inf) */
 	uint32_t bound_count;
 	uint64_t count; /* observations */
 	double sum;
-	const struct native_histogram *native; /* NULL when there is none */
+	const struct native_histogram *native;   /* NULL when there is none */
+	const struct metric_exemplar *exemplars; /* no two of them in one bucket of the above */
+	uint32_t exemplar_count;
 };
+
+/* The exemplar in a classic bucket; NULL. */
+static inline const struct metric_exemplar *metric_exemplar_of(const struct metric_histogram *histogram,
+							       uint32_t bucket)
+{
+	for (uint32_t i = 0; i < histogram->exemplar_count; i++) {
+		double value = histogram->exemplars[i].value;
+
+		if ((bucket == histogram->bound_count || value <= histogram->bounds[bucket]) &&
+		    (bucket == 0 || value > histogram->bounds[bucket - 1]))
+			return &histogram->exemplars[i];
+	}
+	return NULL;
+}
 
 /* Calls come as: family_begin, then any number of sample/histogram, then family_end. Every sample of one family comes
  * in one run; a family comes once in a walk. All pointers are borrowed for the call. */

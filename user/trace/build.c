@@ -89,9 +89,6 @@ static void tell(struct trace *trace, const struct call *call, struct span *span
 
 	span->trace_state = call->trace_state ? (struct text){ call->trace_state, strlen(call->trace_state) } :
 						(struct text){ own, own_trace_state(call, own, sizeof(own)) };
-	memcpy(trace->last_trace_id, span->trace_id, TRACE_ID_BYTES);
-	memcpy(trace->last_span_id, span->span_id, SPAN_ID_BYTES);
-	trace->last_is_span = true;
 	trace->config.sink.span(trace->config.sink.ctx, span);
 }
 
@@ -125,4 +122,6 @@ void build_span(struct trace *trace, const struct call *call, const char *servic
 	span.attributes = writer.attributes;
 	span.attribute_count = writer.count;
 	tell(trace, call, &span);
+	if (trace->config.told)
+		trace->config.told(trace->config.told_ctx, service, exchange, &span);
 }

@@ -85,8 +85,9 @@ struct call {
 	bool joined;      /* its other end was found */
 	bool resolved;    /* trace_id and sampling stand */
 	bool has_header;
-	bool is_tcp; /* its positions come from sequence numbers: agents on both ends derive ids from them */
-	bool shared; /* its positions are those of its other end */
+	bool outlier; /* took longer than its like */
+	bool is_tcp;  /* its positions come from sequence numbers: agents on both ends derive ids from them */
+	bool shared;  /* its positions are those of its other end */
 	uint8_t trace_id[TRACE_ID_BYTES];
 };
 
@@ -145,10 +146,6 @@ struct trace {
 	struct held *held_last;
 	size_t held_bytes;
 	struct rate_bucket bucket;
-	const struct call *last_told; /* only for its ids, which are copied */
-	uint8_t last_trace_id[TRACE_ID_BYTES];
-	uint8_t last_span_id[SPAN_ID_BYTES];
-	bool last_is_span;
 	uint64_t fates[FATE_COUNT];
 	uint64_t sources[PARENT_SOURCE_COUNT];
 	uint64_t unresolved[UNRESOLVED_REASON_COUNT];
@@ -206,6 +203,8 @@ uint64_t sample_threshold(double ratio);
 /* The ratio that holds for a trace that begins with this exchange. */
 void sample_begin(const struct trace *trace, struct call *call, const char *service, const struct exchange *exchange);
 bool sample_trace(const struct call *call);
+/* Whether it is told if it turns out to be the root of what is known. */
+bool sample_alone(const struct trace *trace, const struct call *call, const struct exchange *exchange);
 /* What becomes of a span, spending of the cap. Resolves the call. */
 enum span_fate sample_decide(struct trace *trace, struct call *call, const struct exchange *exchange);
 uint64_t exchange_start_ns(const struct exchange *exchange);

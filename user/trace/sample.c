@@ -144,6 +144,16 @@ static bool is_slow(const struct trace *trace, const struct exchange *exchange)
 	return exchange_end_ns(exchange) - exchange_start_ns(exchange) >= trace->config.slow_ns;
 }
 
+bool sample_alone(const struct trace *trace, const struct call *call, const struct exchange *exchange)
+{
+	struct call alone = *call;
+
+	call_resolve(&alone);
+	if (alone.sampling == SAMPLE_EXCLUDED)
+		return false;
+	return sample_trace(&alone) || alone.outlier || exchange_is_error(exchange) || is_slow(trace, exchange);
+}
+
 enum span_fate sample_decide(struct trace *trace, struct call *call, const struct exchange *exchange)
 {
 	enum span_fate fate = FATE_NOT_SAMPLED;
@@ -155,7 +165,7 @@ enum span_fate sample_decide(struct trace *trace, struct call *call, const struc
 		fate = FATE_TOLD;
 	else if (exchange_is_error(exchange))
 		fate = FATE_TOLD_ERROR;
-	else if (is_slow(trace, exchange))
+	else if (call->outlier || is_slow(trace, exchange))
 		fate = FATE_TOLD_SLOW;
 	if (fate != FATE_NOT_SAMPLED && !spend(trace))
 		fate = FATE_RATE;

@@ -161,25 +161,29 @@ void trace_tell(struct trace *trace, struct call *call, const char *service, con
 	call_unref(trace, call);
 }
 
-/* A server's end waits for its client's where that may be seen here. One whose trace was told already, by the calls
- * that were made for it, waits where the client derives the same trace, if it is told at all. */
-static bool must_wait(const struct trace *trace, struct call *call)
+/* A server's end waits for its client's where that may be seen here, and if it is told at all as far as is known now: a
+ * client that shows so late and belongs to another trace, which is sampled, is rare, and most are not sampled. One
+ * whose trace was told already, by the calls that were made for it, waits where the client derives the same trace. */
+static bool must_wait(const struct trace *trace, const struct call *call, const struct exchange *exchange)
 {
 	if (call->side != SIDE_SERVER || !call->keyed || call->has_header || trace->config.hold_ns == 0)
 		return false;
-	return !call->resolved || (call->is_tcp && sample_trace(call));
+	if (!call->is_tcp)
+		return !call->resolved;
+	return sample_alone(trace, call, exchange);
 }
 
-void trace_end(struct trace *trace, const char *service, const char *route, const struct exchange *exchange)
+void trace_end(struct trace *trace, const char *service, const char *route, const struct exchange *exchange,
+	       bool outlier)
 {
 	struct call *call = call_find(trace, exchange->conn_id, exchange->request_position);
 
-	trace->last_is_span = false;
 	/* Protocols that tell no beginning, and requests that were cut off in their head. */
 	if (!call)
 		call = begin(trace, service, exchange);
 	if (!call)
 		return;
+	call->outlier = outlier;
 	strand_answered(trace, call, exchange);
 	call_close(trace, call);
 	join_settle(trace, call, exchange);
@@ -187,7 +191,7 @@ void trace_end(struct trace *trace, const char *service, const char *route, cons
 		call->span_id = ids_client_span(call->request_position, exchange->response_first_ns ?
 										exchange->response_position :
 										call->response_position);
-	if (must_wait(trace, call) && hold_server(trace, call, service, route, exchange))
+	if (must_wait(trace, call, exchange) && hold_server(trace, call, service, route, exchange))
 		return;
 	trace_tell(trace, call, service, route, exchange);
 }
@@ -218,14 +222,4 @@ void trace_flush(struct trace *trace)
 bool trace_waiting(const struct trace *trace)
 {
 	return trace->held_first || trace->idle_first;
-}
-
-bool trace_last_span(const struct trace *trace, uint8_t ret_trace_id[TRACE_ID_BYTES],
-		     uint8_t ret_span_id[SPAN_ID_BYTES])
-{
-	if (!trace->last_is_span)
-		return false;
-	memcpy(ret_trace_id, trace->last_trace_id, TRACE_ID_BYTES);
-	memcpy(ret_span_id, trace->last_span_id, SPAN_ID_BYTES);
-	return true;
 }

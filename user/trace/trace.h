@@ -44,6 +44,9 @@ struct trace_config {
 	uint64_t hold_ns; /* how long a server's span waits for the client's end of its call to show */
 	uint64_t hash_seed;
 	struct span_sink sink;
+	/* Whose span was just handed to the sink. NULL: nobody asks. */
+	void (*told)(void *ctx, const char *service, const struct exchange *exchange, const struct span *span);
+	void *told_ctx;
 	void *runtime_ctx;
 	enum trace_runtime (*runtime)(void *ctx, uint32_t tgid); /* asked once for each process; NULL: THREADS */
 };
@@ -55,8 +58,10 @@ void trace_free(struct trace *trace);
 
 /* A request's head was seen: what stream's `begin` told. */
 void trace_begin(struct trace *trace, const char *service, const struct exchange *exchange);
-/* The exchange is over. `route` is its http.route, "" for none. */
-void trace_end(struct trace *trace, const char *service, const char *route, const struct exchange *exchange);
+/* The exchange is over. `route` is its http.route, "" for none. `outlier`: it took long, by what its like take: it is
+ * kept whatever the sampler says. */
+void trace_end(struct trace *trace, const char *service, const char *route, const struct exchange *exchange,
+	       bool outlier);
 /* No exchange will come of this connection any more. */
 void trace_connection_end(struct trace *trace, uint64_t conn_id);
 void trace_process_exit(struct trace *trace, uint32_t tgid);
@@ -69,7 +74,3 @@ bool trace_waiting(const struct trace *trace);
 
 /* sonde_trace_*, sonde_spans_total. */
 struct snapshot_source trace_source(struct trace *trace);
-
-/* The exchange that was told last made a span: whose. For exemplars. False when it made none. */
-bool trace_last_span(const struct trace *trace, uint8_t ret_trace_id[TRACE_ID_BYTES],
-		     uint8_t ret_span_id[SPAN_ID_BYTES]);

@@ -119,7 +119,8 @@ BPF_CFLAGS := -target bpf -mcpu=$(BPF_CPU) -O2 -g -std=gnu11 -Wall -Wextra -Werr
 	-D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I$(B) $(filter -I%,$(LIB_CFLAGS)) -MMD -MP
 
 .PHONY: all setup run test test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check \
-	test-drivers test-interop bench bench-node fuzz install uninstall clean help build-tests fuzzers format FORCE
+	test-drivers test-interop test-trace-vm bench bench-node fuzz install uninstall clean help build-tests fuzzers format \
+	FORCE
 
 all: $(SONDE)
 
@@ -245,7 +246,12 @@ test-drivers:
 	@$(MAKE) --no-print-directory all
 	@/usr/bin/python3 -m pytest -q -ra tests/drivers
 
-# A real OpenTelemetry Collector, built by the Go toolchain: minutes the first time.
+# Parents of spans under every backend of an older kernel.
+test-trace-vm:
+	@$(MAKE) --no-print-directory all
+	@scripts/vm/trace.sh $(KERNELS)
+
+# A real OpenTelemetry Collector and a real Jaeger, built by the Go toolchain: minutes the first time.
 test-interop:
 	@$(MAKE) --no-print-directory all
 	@scripts/interop.sh
@@ -295,7 +301,8 @@ help:
 	@echo 'make test-LAYER      one layer: canary unit golden fuzz bpf truth e2e kernels'
 	@echo 'make test-kernels-full  every truth case and Redis on every kernel: over an hour'
 	@echo 'sudo make test-drivers  clients of databases in other languages, by their registries'
-	@echo 'make test-interop    against a real OpenTelemetry Collector, built by the Go toolchain'
+	@echo 'make test-trace-vm   parents of spans under every backend, in a VM'
+	@echo 'make test-interop    against a real Collector and a real Jaeger, built by the Go toolchain'
 	@echo 'make check           format, layers, lengths, licences, clang-tidy, cppcheck'
 	@echo 'make format          let clang-format write'
 	@echo 'make fuzz            every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'

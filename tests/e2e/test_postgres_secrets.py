@@ -113,7 +113,7 @@ def test_no_secret_leaves(tmp_path):
         server.psql("CREATE TABLE items (id int PRIMARY KEY, name text)")
         server.psql("SET password_encryption = 'md5'; CREATE USER hashed PASSWORD 'S3CR3T_hashed'")
         server.psql("CREATE USER clear PASSWORD 'S3CR3T_clear'; CREATE USER scram PASSWORD 'S3CR3T_scram'")
-        agent = Agent(cgroup, log_path, "--log.level=debug")
+        agent = Agent(cgroup, log_path, "--log.level=debug", "--stdout.spans")
         for program in (CLIENT_PROGRAM, PARAMETERS):
             done = subprocess.run([PYTHON, "-c", program], capture_output=True, text=True, check=False, cwd="/tmp",
                                   env={**os.environ, **server.environment("postgres")}, preexec_fn=cgroup.enter)

@@ -75,6 +75,33 @@ static __always_inline bool tcp_from_start(struct sock *sock, const struct trans
 	return received <= moved && sent <= 1;
 }
 
+static __always_inline __u8 tcp_end_reason(struct sock *sock, int old_state)
+{
+	int error = BPF_CORE_READ(sock, sk_err);
+
+	if (error == ERROR_TIMEDOUT)
+		return END_REASON_TIMEOUT;
+	if (error == ERROR_CONNRESET || error == ERROR_PIPE)
+		return END_REASON_RESET;
+	/* From an open state straight to TCP_CLOSE: this side aborted (unread data, or SO_LINGER 0). */
+	if (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT)
+		return END_REASON_RESET;
+	return END_REASON_NORMAL;
+}
+
+/* The call whose bytes are its first returns after TCP_CLOSE: on loopback a reset arrives inside of the call that it
+ * answers, and a call that sleeps may see the kernel give up. Then the socket still has its error. */
+static __always_inline void connection_born_closed(struct sock *sock, struct connection_value *connection)
+{
+	struct tcp_received received = tcp_received_of(sock);
+
+	connection->closed = 1;
+	connection->end_reason = tcp_end_reason(sock, TCP_CLOSE);
+	connection->end_position[FLOW_RECEIVE] = received.copied;
+	connection->end_position[FLOW_SEND] = kernel_read((struct tcp_sock *)sock, write_seq);
+	connection->receive_end = received.end;
+}
+
 static __always_inline void on_unix_connected(struct sock *sock)
 {
 	struct connection_key key = { .sock = (__u64)sock };
@@ -179,6 +206,8 @@ static __noinline struct connection_value *connection_new(struct transfer *trans
 	connection.family_unix = is_unix;
 	connection.state = CONNECTION_OBSERVED;
 	connection.recent_slot = recent_slot(key.sock);
+	if (!is_unix && BPF_CORE_READ(sock, __sk_common.skc_state) == TCP_CLOSE)
+		connection_born_closed(sock, &connection);
 	if (!is_unix &&
 	    !ports_pass(kernel_read(sock, __sk_common.skc_num), bpf_ntohs(kernel_read(sock, __sk_common.skc_dport))))
 		connection.state = CONNECTION_IGNORED;

@@ -11,20 +11,6 @@
 
 #include "connection.h"
 
-static __always_inline __u8 tcp_end_reason(struct sock *sock, int old_state)
-{
-	int error = BPF_CORE_READ(sock, sk_err);
-
-	if (error == ERROR_TIMEDOUT)
-		return END_REASON_TIMEOUT;
-	if (error == ERROR_CONNRESET || error == ERROR_PIPE)
-		return END_REASON_RESET;
-	/* From an open state straight to TCP_CLOSE: this side aborted (unread data, or SO_LINGER 0). */
-	if (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT)
-		return END_REASON_RESET;
-	return END_REASON_NORMAL;
-}
-
 static __always_inline bool tcp_fin_sent(int state)
 {
 	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK ||

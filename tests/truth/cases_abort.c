@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -150,6 +151,11 @@ static const struct script reset_until_close = {
 	.server = { RECEIVE(GET_A), SEND(OK_CLOSE), WAITED(0), { .op = OP_RESET } },
 	.outcomes = { BOTH("GET", 200, "connection_reset", 0, 0) },
 };
+static const struct script closed_before = {
+	.client = { ENDS, SEND(GET_A) },
+	.server = { { .op = OP_END } },
+	.outcomes = { CALLED("GET", 0, "connection_reset") },
+};
 static const struct script pipeline_cut = {
 	.client = { SEND(GET_A GET_A GET_A), RECEIVE(OK_5), ENDS },
 	.server = { RECEIVE(GET_A GET_A GET_A), SEND(OK_5) },
@@ -182,11 +188,10 @@ static int loopback_set(bool up)
 	return n < 0 ? -errno : 0;
 }
 
-/* In a network of its own whose only link is cut: the kernel gives up retransmitting the request. */
-static int timeout_actor(struct actor *self)
+/* A connection in a network of its own whose only link is cut: the kernel will give up retransmitting. */
+static int connect_and_cut(struct actor *self, int *ret_listen_fd)
 {
 	static const unsigned limit_ms = TIMEOUT_MS;
-	char byte;
 	int err = unshare(CLONE_NEWNET) < 0 ? -errno : loopback_set(true);
 	int listen_fd = err ? -1 : transport_listen(self, 0, false);
 	int fd = listen_fd < 0 ? listen_fd : transport_connect(self, 0);
@@ -195,11 +200,45 @@ static int timeout_actor(struct actor *self)
 		return world_fail(self->world, "a network of its own: %s", strerror(err ? -err : -fd));
 	if (setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof(limit_ms)) < 0 || loopback_set(false) < 0)
 		return world_fail(self->world, "cannot cut the link: %s", strerror(errno));
+	*ret_listen_fd = listen_fd;
+	return fd;
+}
+
+static int timeout_actor(struct actor *self)
+{
+	int listen_fd = -1, fd = connect_and_cut(self, &listen_fd);
+	char byte;
+
+	if (fd < 0)
+		return fd;
 	if (send(fd, GET_A, sizeof(GET_A) - 1, MSG_NOSIGNAL) != sizeof(GET_A) - 1)
 		return world_fail(self->world, "sending: %s", strerror(errno));
 	if (recv(fd, &byte, 1, 0) >= 0 || errno != ETIMEDOUT)
 		return world_fail(self->world, "no timeout but %s", strerror(errno));
 	tally(self, &(struct completed){ .side = SIDE_CLIENT, .method = "GET", .error = "timeout" });
+	close(fd);
+	close(listen_fd);
+	return 0;
+}
+
+/* The connection's first call sleeps, for want of room, and returns after the kernel has given up. */
+static int timeout_inside_actor(struct actor *self)
+{
+	static char request[4 << 20];
+	int listen_fd = -1, fd = connect_and_cut(self, &listen_fd);
+	int room = 65536;
+	ssize_t sent;
+
+	if (fd < 0)
+		return fd;
+	snprintf(request, sizeof(request), "POST /abort HTTP/1.1\r\nHost: truth.example\r\nContent-Length: %zu\r\n\r\n",
+		 sizeof(request));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) < 0)
+		return world_fail(self->world, "cannot size the buffer: %s", strerror(errno));
+	sent = send(fd, request, sizeof(request), MSG_NOSIGNAL);
+	if (sent <= 0 || sent == sizeof(request))
+		return world_fail(self->world, "sent %zd bytes, to be cut short: %s", sent, strerror(errno));
+	tally(self, &(struct completed){ .side = SIDE_CLIENT, .method = "POST", .error = "timeout" });
 	close(fd);
 	close(listen_fd);
 	return 0;
@@ -235,6 +274,12 @@ const struct truth_case cases_abort[] = {
 	  .families = TCP,
 	  .flags = ONE_SIDED,
 	  .script = &unread },
+	{ .name = "closed-before",
+	  .number = 6,
+	  .description = "the server has closed before the first request, whose call the reset ends",
+	  .families = TCP,
+	  .flags = ONE_SIDED,
+	  .script = &closed_before },
 	ABORT("idle-reset", "RST on an idle connection is no exchange's error", TCP, idle_reset),
 	ABORT("half-close", "shutdown(WR) after the request, then the response: no error", EVERY, half_close),
 	ABORT("half-close-server", "shutdown(WR) after a body until close: no error", EVERY, half_close_server),
@@ -247,5 +292,11 @@ const struct truth_case cases_abort[] = {
 	  .families = TCP4,
 	  .flags = ONE_SIDED,
 	  .roles = { { "self", timeout_actor, false } } },
+	{ .name = "timeout-inside",
+	  .number = 6,
+	  .description = "the kernel gives up inside of the connection's first call",
+	  .families = TCP4,
+	  .flags = ONE_SIDED,
+	  .roles = { { "self", timeout_inside_actor, false } } },
 	{ 0 },
 };

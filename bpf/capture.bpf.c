@@ -32,6 +32,22 @@ int BPF_PROG(tcp_destroy, struct sock *sock)
 	return 0;
 }
 
+/* Each twice. An interrupt that comes while a program runs may end another connection, and the kernel does not run a
+ * program inside of itself. It can have interrupted one of two, never both: the other one tells. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state_twin, struct sock *sock, int old_state, int new_state)
+{
+	on_tcp_state(sock, old_state, new_state);
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tcp_destroy_twin, struct sock *sock)
+{
+	on_tcp_destroy(sock);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *binary)
 {
@@ -64,9 +80,9 @@ int BPF_PROG(cgroup_attach, struct cgroup *cgroup, const char *path, struct task
 }
 
 /* The same on perf's events, for kernels that preempt a program on a tracepoint: see call_exit_perf. Perf's programs
- * keep each other out, on one processor: what an interrupt would tell is missed while one of them runs. So TCP's own
- * programs are attached both ways: the one is missed where a task is preempted inside of it, the other in interrupts,
- * and the first to run tells. */
+ * keep each other out, on one processor: what an interrupt would tell is missed while one of them runs. So these stand
+ * beside TCP's own programs, in the twins' place: the one is missed where a task is preempted inside of it, the other
+ * in interrupts, and the first to run tells. */
 
 SEC("tp/sock/inet_sock_set_state")
 int tcp_state_perf(struct trace_event_raw_inet_sock_set_state *ctx)
@@ -79,6 +95,22 @@ SEC("tp/tcp/tcp_destroy_sock")
 int tcp_destroy_perf(struct trace_event_raw_tcp_event_sk *ctx)
 {
 	on_tcp_destroy((struct sock *)ctx->skaddr);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state_beside, struct sock *sock, int old_state, int new_state)
+{
+	stand_in_for_perf();
+	on_tcp_state(sock, old_state, new_state);
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tcp_destroy_beside, struct sock *sock)
+{
+	stand_in_for_perf();
+	on_tcp_destroy(sock);
 	return 0;
 }
 

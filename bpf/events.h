@@ -212,6 +212,7 @@ enum counter {
 	COUNT_TRUNCATED_CALLS, /* moved more bytes, or more I/O vectors, than are captured: the rest is told by length
 				*/
 	COUNT_SCARCE_CALLS,    /* captured in part, because the ring was filling up */
+	COUNT_STOOD_IN,        /* TCP's states told while perf's program for them was skipped: see lifecycle.h */
 	COUNTER_COUNT,
 };
 

@@ -9,6 +9,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "perf_depth.h"
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define SPIN_NS 3000000ULL
@@ -55,5 +57,15 @@ int BPF_PROG(spin_exit, struct pt_regs *regs, long result)
 {
 	if ((__u32)bpf_get_current_pid_tgid() == spin_thread)
 		spin();
+	return 0;
+}
+
+int perf_depth_seen = 0;
+
+/* Only to be loaded: can it be asked? */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(ask_perf_depth, struct pt_regs *regs, long result)
+{
+	perf_depth_seen = perf_depth();
 	return 0;
 }

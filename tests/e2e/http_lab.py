@@ -143,23 +143,17 @@ def total(samples, name, **labels):
                if s.name == name and all(s.labels.get(label) == value for label, value in labels.items()))
 
 
-def all_losses(samples):
+def losses(samples):
+    """The counters that are asserted beside the data, by name and reason."""
     names = ("sonde_events_lost_total", "sonde_stream_out_of_step_total")
     for name in names:
         assert any(sample.name == name for sample in samples), f"{name} is not exported"
     return {(s.name, s.labels["reason"]): s.value for s in samples if s.name in names}
 
 
-def losses(samples):
-    """The counters that are asserted beside the data, by name and reason. Without the kernel's own skips: in an
-    interrupt that comes while the same program runs (a connection's end inside of another's) it does not run it
-    again. That is counted, rare, and no exchange's loss: the counts beside it must be exact all the same."""
-    return {key: value for key, value in all_losses(samples).items() if key[1] != "program_missed"}
-
-
 def told_losses(samples):
     """What may be the reason for a difference."""
-    return {key: value for key, value in all_losses(samples).items() if value}
+    return {key: value for key, value in losses(samples).items() if value}
 
 
 def differences(got, wanted):

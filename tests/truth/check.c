@@ -152,7 +152,6 @@ static bool rows_right(const struct truth *truth, const struct scrape *scrape, c
 void losses_read(const struct scrape *scrape, struct losses *ret_losses)
 {
 	ret_losses->lost = scrape_sum(scrape, "sonde_events_lost_total", NULL, NULL, &ret_losses->present);
-	ret_losses->missed = scrape_sum(scrape, "sonde_events_lost_total", "reason", "program_missed", NULL);
 	ret_losses->out_of_step = scrape_sum(scrape, "sonde_stream_out_of_step_total", NULL, NULL, NULL);
 	ret_losses->captured = scrape_sum(scrape, "sonde_captured_bytes_total", NULL, NULL, NULL);
 	ret_losses->scarce = scrape_sum(scrape, "sonde_scarce_calls_total", NULL, NULL, NULL);
@@ -165,8 +164,6 @@ static bool losses_right(const struct truth *truth, const struct scrape *scrape,
 
 	losses_read(scrape, &now);
 	lost = now.lost - truth->before.lost;
-	if (truth->options.spare_missed)
-		lost -= now.missed - truth->before.missed;
 	snprintf(why, size, "sonde_events_lost_total is not exported");
 	if (!now.present)
 		return false;

@@ -25,7 +25,6 @@ struct options {
 	bool dry_run;
 	bool host_wide;
 	bool times;
-	bool spare_missed; /* a kernel where program_missed tells more than was missed: counts alone must be right */
 };
 
 struct sonde {
@@ -50,7 +49,6 @@ struct scrape {
 /* The counters that are asserted beside the data, read before and after a case. */
 struct losses {
 	double lost;
-	double missed; /* of them, programs that the kernel did not run */
 	double out_of_step;
 	double captured;
 	double scarce; /* calls cut short because the agent did not come to empty the ring */

@@ -33,27 +33,30 @@ enum {
 	OPTION_DRY,
 	OPTION_HOST,
 	OPTION_TIMES,
-	OPTION_MISSED,
 };
 
 static const struct option long_options[] = {
-	{ "sonde", required_argument, NULL, OPTION_SONDE },   { "backend", required_argument, NULL, OPTION_BACKEND },
-	{ "case", required_argument, NULL, OPTION_CASE },     { "json", required_argument, NULL, OPTION_JSON },
-	{ "scale", required_argument, NULL, OPTION_SCALE },   { "slow", required_argument, NULL, OPTION_SLOW },
-	{ "sonde-arg", required_argument, NULL, OPTION_ARG }, { "log-level", required_argument, NULL, OPTION_LOG },
-	{ "list", no_argument, NULL, OPTION_LIST },           { "dry-run", no_argument, NULL, OPTION_DRY },
-	{ "host-wide", no_argument, NULL, OPTION_HOST },      { "times", no_argument, NULL, OPTION_TIMES },
-	{ "spare-missed", no_argument, NULL, OPTION_MISSED }, { NULL, 0, NULL, 0 },
+	{ "sonde", required_argument, NULL, OPTION_SONDE },
+	{ "backend", required_argument, NULL, OPTION_BACKEND },
+	{ "case", required_argument, NULL, OPTION_CASE },
+	{ "json", required_argument, NULL, OPTION_JSON },
+	{ "scale", required_argument, NULL, OPTION_SCALE },
+	{ "slow", required_argument, NULL, OPTION_SLOW },
+	{ "sonde-arg", required_argument, NULL, OPTION_ARG },
+	{ "log-level", required_argument, NULL, OPTION_LOG },
+	{ "list", no_argument, NULL, OPTION_LIST },
+	{ "dry-run", no_argument, NULL, OPTION_DRY },
+	{ "host-wide", no_argument, NULL, OPTION_HOST },
+	{ "times", no_argument, NULL, OPTION_TIMES },
+	{ NULL, 0, NULL, 0 },
 };
 
 static int usage(void)
 {
 	fputs("usage: truth --sonde PATH [--backend auto|fentry|kprobe|tracepoint] [--case GLOB] [--json FILE]\n"
 	      "             [--scale X] [--slow X] [--host-wide] [--times] [--log-level LEVEL] [--sonde-arg ARG]...\n"
-	      "             [--spare-missed]\n"
 	      "       truth --dry-run | --list [--case GLOB]\n"
-	      "--scale multiplies the big counts and sizes, --slow the deadlines (both 1).\n"
-	      "--spare-missed asks for right counts alone, where the kernel tells more as missed than was.\n",
+	      "--scale multiplies the big counts and sizes, --slow the deadlines (both 1).\n",
 	      stderr);
 	return EXIT_USAGE;
 }
@@ -104,8 +107,6 @@ static bool parse_option(struct options *options, int option)
 		return options->times = true;
 	case OPTION_HOST:
 		return options->host_wide = true;
-	case OPTION_MISSED:
-		return options->spare_missed = true;
 	default:
 		return false;
 	}
@@ -220,16 +221,15 @@ static void run_once(struct truth *truth, const struct truth_case *kase, enum fa
 		check_case(truth, kase, family);
 }
 
-/* Did the agent get no processor for so long that the kernel side had to cut calls short, or did the kernel skip a
- * program, as it does in an interrupt that comes while the same one runs? What is missing then is counted, as sonde
- * promises, but says nothing about the case. */
+/* Did the agent get no processor for so long that the kernel side had to cut calls short? What is missing then is
+ * counted, as sonde promises, but says nothing about the case. */
 static bool machine_spoilt(struct truth *truth, const struct truth_case *kase)
 {
 	struct losses before = truth->before;
 
 	if (truth->options.dry_run || kase->flags & OWN_AGENT || !sonde_alive(truth) || read_before(truth) < 0)
 		return false;
-	return truth->losses.scarce > before.scarce || truth->losses.missed > before.missed;
+	return truth->losses.scarce > before.scarce;
 }
 
 /* A case that fails by that is run again, under a new agent, and said to be. */
@@ -247,7 +247,7 @@ static void run_test(struct truth *truth, const struct truth_case *kase, enum fa
 		run_once(truth, kase, family);
 		if (result.verdict != VERDICT_FAIL || repeated == REPEATS_MAX || !machine_spoilt(truth, kase))
 			break;
-		printf("# %s: again, the agent was starved or a program skipped: %s\n", name, result.reason);
+		printf("# %s: again, the agent was starved: %s\n", name, result.reason);
 		sonde_stop(truth, SIGTERM);
 		repeated++;
 	}

@@ -15,9 +15,13 @@
 
 static const struct bpf_program_rule rules[] = {
 	{ "tcp_state", NULL, ALL, true, 0 },
+	{ "tcp_state_twin", NULL, ALL, true, 0 },
 	{ "tcp_state_perf", NULL, ALL, true, 0 },
+	{ "tcp_state_beside", NULL, ALL, true, 0 },
 	{ "tcp_destroy", NULL, ALL, true, 0 },
+	{ "tcp_destroy_twin", NULL, ALL, true, 0 },
 	{ "tcp_destroy_perf", NULL, ALL, true, 0 },
+	{ "tcp_destroy_beside", NULL, ALL, true, 0 },
 	{ "process_exec", NULL, ALL, true, 0 },
 	{ "process_exec_perf", NULL, ALL, true, 0 },
 	{ "process_exit", NULL, ALL, true, 0 },
@@ -108,14 +112,24 @@ int backend_check(const struct btf *btf, enum config_backend backend, struct cap
 	return error;
 }
 
+/* Perf's events need it. */
 static bool tracefs_is_mounted(void)
 {
 	return !access("/sys/kernel/tracing/events/raw_syscalls", X_OK) ||
 	       !access("/sys/kernel/debug/tracing/events/raw_syscalls", X_OK);
 }
 
-/* One of each pair: see call_exit_perf and tcp_state_perf. Perf's events need tracefs. */
-static void select_tracepoints(struct capture_bpf *bpf, bool perf)
+static enum ends_watch choose_ends_watch(void)
+{
+	if (!preemption_seen(PREEMPTIBLE_TRACEPOINTS))
+		return ENDS_TWINS;
+	if (!tracefs_is_mounted())
+		return ENDS_TWINS_PREEMPTED;
+	return perf_depth_known() ? ENDS_PERF_BESIDE : ENDS_PERF;
+}
+
+/* One of each pair, see call_exit_perf; and two that tell TCP's states and ends. */
+static void select_tracepoints(struct capture_bpf *bpf, enum ends_watch watch)
 {
 	struct bpf_program *const pairs[][2] = {
 		{ bpf->progs.process_exec, bpf->progs.process_exec_perf },
@@ -124,20 +138,22 @@ static void select_tracepoints(struct capture_bpf *bpf, bool perf)
 		{ bpf->progs.cgroup_attach, bpf->progs.cgroup_attach_perf },
 		{ bpf->progs.call_exit, bpf->progs.call_exit_perf },
 		{ bpf->progs.blocked_exit, bpf->progs.blocked_exit_perf },
+		{ bpf->progs.tcp_state_twin, bpf->progs.tcp_state_perf },
+		{ bpf->progs.tcp_destroy_twin, bpf->progs.tcp_destroy_perf },
 	};
+	bool perf = watch == ENDS_PERF || watch == ENDS_PERF_BESIDE, beside = watch == ENDS_PERF_BESIDE;
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
 		if (bpf_program__autoload(pairs[i][0]))
 			bpf_program__set_autoload(pairs[i][perf ? 0 : 1], false);
-	if (perf)
-		return;
-	/* Elsewhere beside their twins. */
-	bpf_program__set_autoload(bpf->progs.tcp_state_perf, false);
-	bpf_program__set_autoload(bpf->progs.tcp_destroy_perf, false);
+	bpf_program__set_autoload(beside ? bpf->progs.tcp_state : bpf->progs.tcp_state_beside, false);
+	bpf_program__set_autoload(beside ? bpf->progs.tcp_destroy : bpf->progs.tcp_destroy_beside, false);
 }
 
-void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enum config_backend backend)
+void backend_select_programs(struct capture *capture, const struct btf *btf)
 {
+	enum config_backend backend = capture->backend;
+	struct capture_bpf *bpf = capture->bpf;
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, bpf->obj)
@@ -151,7 +167,8 @@ void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enu
 			wanted = kernel_function_arity(btf, rule->symbol) == rule->arity;
 		bpf_program__set_autoload(program, wanted);
 	}
-	select_tracepoints(bpf, tracefs_is_mounted() && preemption_seen(PREEMPTIBLE_TRACEPOINTS));
+	capture->ends_watch = choose_ends_watch();
+	select_tracepoints(bpf, capture->ends_watch);
 	/* A map that only kprobes use. */
 	if (backend != BACKEND_KPROBE)
 		bpf_map__set_autocreate(bpf->maps.calls_in_flight, false);

@@ -81,7 +81,7 @@ static int configure(struct capture *capture, const struct config *config, struc
 	if (!error)
 		error = select_configure(bpf, btf, config, ret_error);
 	if (!error) {
-		backend_select_programs(bpf, btf, capture->backend);
+		backend_select_programs(capture, btf);
 		error = bpf_map__set_max_entries(bpf->maps.events, (uint32_t)config->capture_ring_bytes);
 		if (!error)
 			error = bpf_map__set_max_entries(bpf->maps.connections,

@@ -28,6 +28,14 @@ struct known_socket {
 	bool gone;
 };
 
+/* Which two programs tell TCP's states and ends, where one may be skipped: see tcp_state_twin and tcp_state_perf. */
+enum ends_watch {
+	ENDS_TWINS,           /* and nothing is preempted */
+	ENDS_TWINS_PREEMPTED, /* no tracefs: no perf's events */
+	ENDS_PERF,
+	ENDS_PERF_BESIDE, /* the one that is not perf's knows what the other one misses */
+};
+
 struct capture {
 	struct capture_bpf *bpf;
 	struct bpf_object *companion; /* tls.c: programs beside, which share some of the maps; NULL */
@@ -36,6 +44,7 @@ struct capture {
 	struct bpf_link *blocked_link; /* blocked.c; NULL when not needed, or no longer */
 	uint64_t blocked_since_ns;
 	enum config_backend backend;
+	enum ends_watch ends_watch;
 	struct ring ring;
 	int epoll_fd;
 	int stats_fd; /* keeps the kernel's program statistics on; -1 */
@@ -55,6 +64,8 @@ enum preemptible {
 	PREEMPTIBLE_TRACEPOINTS, /* BTF tracepoints */
 };
 bool preemption_seen(enum preemptible what);
+/* Can a program ask whether perf's programs are skipped? See bpf/perf_depth.h. */
+bool perf_depth_known(void);
 
 /* Around system calls on maps: perf's programs are kept from running on this processor meanwhile, so no other thread is
  * to run there either. Without the right to it nothing changes. */
@@ -77,7 +88,7 @@ struct bpf_program_rule {
 	bool required;
 	int arity; /* parameters of `symbol` that the program is written for; 0: any */
 };
-void backend_select_programs(struct capture_bpf *bpf, const struct btf *btf, enum config_backend backend);
+void backend_select_programs(struct capture *capture, const struct btf *btf);
 /* Is it worth to load all its programs? Each is verified on its own, which takes a tenth of a second. */
 MUST_CHECK int backend_check(const struct btf *btf, enum config_backend backend, struct capture_error *ret_error);
 MUST_CHECK int backend_attach(struct capture *capture, struct capture_error *ret_error);

@@ -117,6 +117,7 @@ bool preemption_seen(enum preemptible what)
 	int seen = -ENOTSUP;
 
 	if (bpf) {
+		bpf_program__set_autoload(bpf->progs.ask_perf_depth, false);
 		bpf_program__set_autoload(bpf->progs.spin_function, what == PREEMPTIBLE_FUNCTIONS);
 		bpf_program__set_autoload(bpf->progs.spin_exit, what == PREEMPTIBLE_TRACEPOINTS);
 		program = what == PREEMPTIBLE_FUNCTIONS ? bpf->progs.spin_function : bpf->progs.spin_exit;
@@ -128,6 +129,20 @@ bool preemption_seen(enum preemptible what)
 	bpf_link__destroy(link);
 	preempt_bpf__destroy(bpf);
 	return seen != 0;
+}
+
+bool perf_depth_known(void)
+{
+	struct preempt_bpf *bpf = preempt_bpf__open();
+	bool known;
+
+	if (bpf) {
+		bpf_program__set_autoload(bpf->progs.spin_function, false);
+		bpf_program__set_autoload(bpf->progs.spin_exit, false);
+	}
+	known = bpf && !preempt_bpf__load(bpf);
+	preempt_bpf__destroy(bpf);
+	return known;
 }
 
 struct undisturbed undisturbed_begin(void)

@@ -163,11 +163,12 @@ $(B)/asan/sonde: $(B)/asan/user/main.o $(B)/asan/libsonde.a
 	$(call say,LD,$@)
 	$(Q)$(L_asan) $(LDFLAGS) -o $@ $^ $(LIB_LDLIBS) -pthread
 
-# --- OTLP's messages
+# --- OTLP's messages. Debian 13's protoc-c calls itself deprecated, for one that its package does not bring.
 $(B)/%.pb-c.c $(B)/%.pb-c.h &: exporters/common/%.proto
 	$(call say,PROTO,$@)
 	@mkdir -p $(@D)
-	$(Q)protoc-c --proto_path=exporters/common --c_out=$(B) $<
+	$(Q)protoc-c --proto_path=exporters/common --c_out=$(B) $< 2>$(B)/protoc.log || \
+		{ cat $(B)/protoc.log >&2; exit 1; }
 
 # --- the kernel's part
 $(B)/vmlinux.h: $(if $(wildcard $(B)/vmlinux.h),,$(VMLINUX_BTF))

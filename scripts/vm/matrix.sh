@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the BPF and truth layers and Redis under every backend on real kernels: `scripts/vm/matrix.sh [KERNEL...]`.
+# Runs the BPF and truth layers and databases under every backend on real kernels: `scripts/vm/matrix.sh [KERNEL...]`.
 # Prints TAP with a `# section:` line before each part; truth's JSON: build/test-results/truth/KERNEL-BACKEND.json.
-# Redis and TLS with DATABASES=yes alone. TRUTH_ARGS and BACKENDS narrow a run while developing. One processor for each
+# Databases and TLS with DATABASES=yes alone. TRUTH_ARGS and BACKENDS narrow a run while developing. One processor for each
 # VM: under emulation a second one costs more in wake-ups than it gives; the running kernel's layers have all of the
 # host's.
 # Truth watches the whole guest.
@@ -15,10 +15,25 @@ pick='keep-alive|connection-close|pipeline-10|segments|chunked|until-close|no-bo
 pick+='|prefork|brief-processes|open-before|half-body|server-closes|client-resets|half-close|loopback|proxy|noise'
 pick="@($pick|two-lengths).@(tcp4|unix)"
 
+# The newest server that is installed or unpacked: what it needs to make a cluster, and two of its clients.
+postgres_files() {
+    local folder version name
+    folder=$(find /usr/lib/postgresql build/tools/files/usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null |
+        sed 's|/bin/postgres$||' | awk -F/ '{ print $NF, $0 }' | sort -n | tail -n 1 | cut -d' ' -f2)
+    [ -n "$folder" ] && [ -x "$folder/bin/pgbench" ] || return 0
+    version=$(basename "$folder")
+    for name in bin/postgres bin/initdb bin/psql bin/pgbench lib/pg_stat_statements.so lib/plpgsql.so \
+        lib/dict_snowball.so; do
+        files+=(--file "$folder/$name:usr/lib/postgresql/$version/$name")
+    done
+    files+=(--file "${folder%/lib/postgresql/*}/share/postgresql/$version:usr/share/postgresql/$version")
+}
+
 status=0
 for kernel in ${*:-5.10 6.1 6.12 newest}; do
     scripts/vm/fetch.sh "$kernel" >&2
-    files=(--file build/sonde --file scripts/vm/guest.sh --file scripts/vm/database.sh --file scripts/vm/tls.sh)
+    files=(--file build/sonde --file scripts/vm/guest.sh --file scripts/vm/database.sh --file scripts/vm/postgres.sh
+        --file scripts/vm/tls.sh)
     if [ -n "${DATABASES:-}" ] && command -v openssl >/dev/null; then
         mkdir -p build/vm/tls
         [ -s build/vm/tls/certificate ] || openssl req -x509 -newkey rsa:2048 -nodes -keyout build/vm/tls/key \
@@ -36,6 +51,7 @@ for kernel in ${*:-5.10 6.1 6.12 newest}; do
         path=$(PATH="$PWD/build/tools/bin:$PATH" command -v $program) || continue
         files+=(--file "$path:usr/bin/$program")
     done
+    [ -z "${DATABASES:-}" ] || postgres_files
     results=build/test-results/vm/$kernel
     rm -rf "$results"
     scripts/vm/run.sh --kernel "$kernel" --results "$results" --timeout "${VM_TIMEOUT:-1700}" --cpus "${VM_CPUS:-1}" \

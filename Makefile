@@ -300,7 +300,7 @@ help:
 	@echo 'make                 build $(B)/sonde'
 	@echo 'sudo make setup      install what building and testing need'
 	@echo 'make test-LAYER      one layer: canary unit golden fuzz bpf truth e2e kernels'
-	@echo 'make test-kernels-full  every truth case and Redis on every kernel: over an hour'
+	@echo 'make test-kernels-full  every truth case and databases on every kernel: over an hour'
 	@echo 'sudo make test-drivers  clients of databases in other languages, by their registries'
 	@echo 'make test-trace-vm   parents of spans under every backend, in a VM'
 	@echo 'make test-interop    against a real Collector and a real Jaeger, built by the Go toolchain'

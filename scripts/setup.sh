@@ -243,5 +243,23 @@ old_openssl() {
         python3.9-minimal libpython3.9-minimal libpython3.9-stdlib libffi7 libmpdec3 >>"$log" 2>&1 </dev/null || true
 }
 
+# Valkey, where this release has it, else from its backports. Without it its cases say that they were skipped.
+valkey() {
+    local name
+    [ ! -x "$tools/bin/valkey-server" ] && ! command -v valkey-server >/dev/null || return 0
+    [ "$(id -u)" = 0 ] || fail "not root, and missing: valkey-server: run \`sudo make setup\`"
+    if ! known valkey-server; then
+        # shellcheck source=scripts/suite.sh
+        . scripts/suite.sh
+        APT_CONFIG=$(private_apt "$(. /etc/os-release && echo "$VERSION_CODENAME")-backports" "$(archive Debian)")
+        export APT_CONFIG
+        apt-get -qq update >>"$log" 2>&1 || true
+        known valkey-server || return 0
+    fi
+    for name in valkey-tools=/usr/bin/valkey-cli valkey-server=/usr/bin/valkey-server; do
+        unpack "$name"
+    done
+}
+
 main "$@"
-case " $* " in *" test "*) current_node_exporter && old_openssl ;; esac
+case " $* " in *" test "*) current_node_exporter && old_openssl && valkey ;; esac

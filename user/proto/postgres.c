@@ -15,11 +15,7 @@
 
 static void *postgres_state_new(void)
 {
-	struct postgres_state *state = calloc(1, sizeof(*state));
-
-	if (state)
-		postgres_ring_init(state);
-	return state;
+	return calloc(1, sizeof(struct postgres_state));
 }
 
 static void postgres_join(void *opaque, void *shared)
@@ -450,7 +446,7 @@ static bool postgres_session(const void *opaque, struct db_session *ret_session)
 	return state->started || state->status != 0;
 }
 
-_Static_assert(sizeof(struct postgres_state) <= 512, "one for each of 65,536 connections");
+_Static_assert(sizeof(struct postgres_state) <= 352, "one for each of 65,536 connections");
 
 const struct proto_ops postgres_ops = {
 	.protocol = PROTOCOL_POSTGRESQL,

@@ -2,14 +2,19 @@
 /*
  * What is known of statements, shared by all connections of one stream table: a pool's connections prepare the same
  * statements, so each connection keeps a pointer. Those that nobody holds stay, by age, until their room is needed: the
- * next query is mostly one that was seen before. When all are held a statement has its operation only.
+ * next query is mostly one that was seen before. When all are held a statement has its operation only. Shared as well
+ * are the rings of requests under way, which an idle connection does not need.
  */
 #include <string.h>
 
 #include "proto/postgres_internal.h"
 
+#define SPARE_RINGS 64 /* more connections than have a request under way at one time, mostly */
+
 struct postgres_shared {
 	struct hash_table table;
+	struct postgres_entry *spare[SPARE_RINGS]; /* owned */
+	size_t spare_count;
 	uint64_t seed;
 	size_t bytes;
 	struct postgres_facts *newest; /* of those that nobody holds */
@@ -45,6 +50,8 @@ void postgres_shared_free(void *opaque)
 
 	if (!shared)
 		return;
+	while (shared->spare_count > 0)
+		free(shared->spare[--shared->spare_count]);
 	hash_table_remove_if(&shared->table, drop, NULL);
 	hash_table_done(&shared->table);
 	free(shared);
@@ -54,7 +61,23 @@ size_t postgres_shared_memory(const void *opaque)
 {
 	const struct postgres_shared *shared = opaque;
 
-	return sizeof(*shared) + shared->bytes + shared->table.slot_count * sizeof(*shared->table.slots);
+	return sizeof(*shared) + shared->bytes + shared->table.slot_count * sizeof(*shared->table.slots) +
+	       shared->spare_count * POSTGRES_FIRST_ENTRIES * sizeof(struct postgres_entry);
+}
+
+struct postgres_entry *postgres_spare_take(struct postgres_shared *shared)
+{
+	if (shared && shared->spare_count > 0)
+		return shared->spare[--shared->spare_count];
+	return malloc(POSTGRES_FIRST_ENTRIES * sizeof(struct postgres_entry));
+}
+
+void postgres_spare_give(struct postgres_shared *shared, struct postgres_entry *ring)
+{
+	if (shared && shared->spare_count < SPARE_RINGS)
+		shared->spare[shared->spare_count++] = ring;
+	else
+		free(ring);
 }
 
 static bool is_key(const struct hash_node *node, const void *opaque)

@@ -139,7 +139,7 @@ struct postgres_entry {
 	uint32_t rows;
 };
 
-#define POSTGRES_INLINE_ENTRIES 2
+#define POSTGRES_FIRST_ENTRIES 2 /* of a ring: most clients wait for each answer */
 
 /* Memory that a message under way needs; not there between messages. */
 struct postgres_scratch {
@@ -162,8 +162,8 @@ struct postgres_state {
 	struct postgres_scratch *scratch;  /* owned */
 	struct postgres_facts *name_space; /* held; the database */
 	/* The ring. */
-	struct postgres_entry *ring; /* inline_entries, or owned */
-	uint16_t ring_size;          /* a power of two */
+	struct postgres_entry *ring; /* owned; NULL when nothing is asked */
+	uint16_t ring_size;          /* 0, or a power of two */
 	uint16_t ring_head;
 	uint16_t open;
 	uint16_t ready;   /* of whole messages: responses may belong to them */
@@ -197,12 +197,11 @@ struct postgres_state {
 	/* Names. */
 	struct postgres_statement unnamed;
 	struct postgres_statement portal; /* the unnamed one */
-	uint64_t *name_keys;              /* owned, with the statements behind them */
+	uint64_t *name_words;             /* owned, with the facts behind them: postgres_names.c */
 	uint16_t name_count;
 	uint16_t name_size;
 	uint16_t name_hand; /* the last one that went for another */
 	uint8_t capture[POSTGRES_CAPTURE_MAX];
-	struct postgres_entry inline_entries[POSTGRES_INLINE_ENTRIES];
 };
 
 /* What is handed down while one chunk is taken. */
@@ -236,14 +235,17 @@ static inline struct postgres_facts *postgres_facts_hold(struct postgres_facts *
 	return facts;
 }
 
+/* A ring of POSTGRES_FIRST_ENTRIES, spare or new; NULL without memory. What is given back is kept, up to a maximum. */
+struct postgres_entry *postgres_spare_take(struct postgres_shared *shared);
+void postgres_spare_give(struct postgres_shared *shared, struct postgres_entry *ring);
 /* Takes NULL. */
 void postgres_facts_drop(struct postgres_shared *shared, struct postgres_facts *facts);
 
 /* --- postgres_names.c: `key` is a hash of kind and name. */
 uint64_t postgres_name_begin(char kind);
 uint64_t postgres_name_add(uint64_t hash, const uint8_t *bytes, size_t length);
-/* Borrowed until the next call; NULL when not known. */
-struct postgres_statement *postgres_name_find(struct postgres_state *state, uint64_t key);
+/* False when not known. Its facts are not held by what is returned. */
+bool postgres_name_find(struct postgres_state *state, uint64_t key, struct postgres_statement *ret_statement);
 /* Takes its own hold of the facts. Without room another one goes, without memory it is not kept. */
 void postgres_name_set(struct postgres_state *state, uint64_t key, const struct postgres_statement *statement);
 void postgres_name_remove(struct postgres_state *state, uint64_t key);
@@ -254,7 +256,6 @@ void postgres_statement_set(struct postgres_state *state, struct postgres_statem
 			    const struct postgres_statement *statement);
 
 /* --- postgres_ring.c */
-void postgres_ring_init(struct postgres_state *state);
 void postgres_ring_done(struct postgres_state *state);
 size_t postgres_ring_memory(const struct postgres_state *state);
 /* `index` < state->open. */

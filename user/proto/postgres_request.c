@@ -29,12 +29,11 @@ static uint64_t unnamed_key(char kind)
 
 static struct postgres_statement known_as(struct postgres_state *state, char kind, uint64_t key)
 {
-	const struct postgres_statement *named;
+	struct postgres_statement named;
 
 	if (key == unnamed_key(kind))
 		return kind == 'S' ? state->unnamed : state->portal;
-	named = postgres_name_find(state, key);
-	return named ? *named : unknown;
+	return postgres_name_find(state, key, &named) ? named : unknown;
 }
 
 static void set(struct postgres_state *state, char kind, uint64_t key, const struct postgres_statement *statement)

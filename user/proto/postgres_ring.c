@@ -1,37 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a client has asked for and a server has not answered, oldest first. The first entries are part of the
- * connection's state: a client that waits for its answers allocates nothing. Only pipelines make the ring grow, up to
- * POSTGRES_PIPELINE_MAX; it shrinks when the last entry is answered.
+ * What a client has asked for and a server has not answered, oldest first. A ring is there while something is asked:
+ * the first entries are one of the spare rings of all connections, so that neither an idle connection costs its memory
+ * nor a client that waits for its answers an allocation. Only pipelines make it grow, up to POSTGRES_PIPELINE_MAX.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "proto/postgres_internal.h"
 
-#define FIRST_SIZE 8
-
-void postgres_ring_init(struct postgres_state *state)
-{
-	state->ring = state->inline_entries;
-	state->ring_size = POSTGRES_INLINE_ENTRIES;
-	state->ring_head = 0;
-}
+#define GROWN_SIZE 8
 
 static int grow(struct postgres_state *state)
 {
-	size_t size = state->ring == state->inline_entries ? FIRST_SIZE : 2u * state->ring_size;
+	size_t size = state->ring_size <= POSTGRES_FIRST_ENTRIES ? GROWN_SIZE : 2u * state->ring_size;
 	struct postgres_entry *ring;
 
+	if (state->ring_size == 0)
+		size = POSTGRES_FIRST_ENTRIES;
 	if (size > POSTGRES_PIPELINE_MAX)
 		return -ENOBUFS;
-	ring = malloc(size * sizeof(*ring));
+	ring = state->ring_size == 0 ? postgres_spare_take(state->shared) : malloc(size * sizeof(*ring));
 	if (!ring)
 		return -ENOMEM;
 	for (size_t i = 0; i < state->open; i++)
 		ring[i] = *postgres_entry_at(state, i);
-	if (state->ring != state->inline_entries)
-		free(state->ring);
+	free(state->ring);
 	state->ring = ring;
 	state->ring_size = (uint16_t)size;
 	state->ring_head = 0;
@@ -40,9 +34,12 @@ static int grow(struct postgres_state *state)
 
 static void shrink(struct postgres_state *state)
 {
-	if (state->ring != state->inline_entries)
+	if (state->ring_size == POSTGRES_FIRST_ENTRIES)
+		postgres_spare_give(state->shared, state->ring);
+	else
 		free(state->ring);
-	postgres_ring_init(state);
+	state->ring = NULL;
+	state->ring_size = state->ring_head = 0;
 }
 
 void postgres_ring_done(struct postgres_state *state)
@@ -53,7 +50,7 @@ void postgres_ring_done(struct postgres_state *state)
 
 size_t postgres_ring_memory(const struct postgres_state *state)
 {
-	return state->ring == state->inline_entries ? 0 : state->ring_size * sizeof(*state->ring);
+	return state->ring_size * sizeof(*state->ring);
 }
 
 /* The first entry of a group is marked only if it is known that the message before it ended one. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What sonde costs PostgreSQL: pgbench select-only with the agent off and on, interleaved, and the agent's memory with
-5,000 connections that have prepared statements. Needs root, and a server as `make setup` unpacks it."""
+"""What sonde costs PostgreSQL: pgbench select-only with the agent off, on for the server, and on for both ends, in turn;
+and the agent's memory with 5,000 connections that have prepared statements. Needs root, and a server as `make setup` unpacks it."""
 
 import argparse
 import asyncio
@@ -22,6 +22,7 @@ from http_lab import Agent, Cgroup, free_port, total  # noqa: E402
 from postgres_lab import CLIENT, SERVER, Postgres  # noqa: E402
 
 STATEMENTS = 20
+MODES = ("off", "server", "both ends")
 READY = b"Z" + struct.pack(">I", 5) + b"I"
 
 
@@ -30,10 +31,12 @@ def memory_kib(pid):
         return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
 
 
-def pgbench(server, cgroup, seconds):
+def pgbench(server, cgroup, options):
     """Transactions done, and in a second."""
-    command = [f"{server.bin}/pgbench", "-n", "-S", "-M", "prepared", "-c", "4", "-j", "1", "-T", str(seconds), "base"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, preexec_fn=cgroup.enter,
+    command = [f"{server.bin}/pgbench", "-n", "-S", "-M", options.protocol, "-c", "4", "-j", "1", "-T",
+               str(options.seconds), "base"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True,
+                          preexec_fn=cgroup.enter if cgroup else None,
                           env={**os.environ, **server.environment("base")})
     return (int(re.search(r"transactions actually processed: (\d+)", done.stdout)[1]),
             float(re.search(r"tps = ([\d.]+) \(without", done.stdout)[1]))
@@ -43,31 +46,39 @@ def selects(samples, metric):
     return total(samples, metric, db_namespace="base", db_collection_name="pgbench_accounts")
 
 
-def speed(folder, pairs, seconds):
-    """Medians of off, on and their ratio; whether every count was right."""
+def one_run(folder, server, cgroup, mode, options):
+    """Transactions in a second, and whether they were counted right at the ends that are observed."""
+    if mode == "off":
+        return pgbench(server, None, options)[1], True
+    agent = Agent(cgroup, os.path.join(folder, "sonde.log"))
+    try:
+        count, rate = pgbench(server, cgroup if mode == "both ends" else None, options)
+        samples = agent.samples()
+        wanted = {SERVER: count, **({CLIENT: count} if mode == "both ends" else {})}
+        return rate, all(selects(samples, metric) == count for metric, count in wanted.items())
+    finally:
+        agent.stop()
+
+
+def speed(folder, options):
+    """Rates by mode, run in turn; whether every count was right."""
     cgroup = Cgroup()
     server = Postgres(cgroup)
-    ratios, off, on, right = [], [], [], True
+    rates, right = {mode: [] for mode in MODES}, True
     try:
         server.psql("CREATE DATABASE base")
         subprocess.run([f"{server.bin}/pgbench", "-iq", "-s", "1", "base"], check=True, capture_output=True,
                        env=server.environment("base"))
-        pgbench(server, cgroup, 1)
-        for _ in range(pairs):
-            off.append(pgbench(server, cgroup, seconds)[1])
-            agent = Agent(cgroup, os.path.join(folder, "sonde.log"))
-            try:
-                count, rate = pgbench(server, cgroup, seconds)
-                samples = agent.samples()
-                right = right and selects(samples, CLIENT) == selects(samples, SERVER) == count
-            finally:
-                agent.stop()
-            on.append(rate)
-            ratios.append(on[-1] / off[-1])
+        pgbench(server, None, options)
+        for _ in range(options.pairs):
+            for mode in MODES:
+                rate, good = one_run(folder, server, cgroup, mode, options)
+                rates[mode].append(rate)
+                right = right and good
     finally:
         server.stop()
         cgroup.remove()
-    return statistics.median(off), statistics.median(on), statistics.median(ratios), right
+    return rates, right
 
 
 def message(kind, payload=b""):
@@ -133,32 +144,46 @@ def memory(folder, connections):
         cgroup.remove()
 
 
-def rows(pairs, seconds, connections):
+def spread(values):
+    return f"{statistics.median(values):,.0f} ({min(values):,.0f} .. {max(values):,.0f})"
+
+
+def rows(options):
     """Lines of the benchmark's table, and how many of its counts were wrong."""
+    table, wrong = [], 0
     with tempfile.TemporaryDirectory(prefix="sonde-bench-") as folder:
-        off, on, ratio, right = speed(folder, pairs, seconds)
-        before, after, stream, counted = memory(folder, connections)
-    table = [["pgbench -S -M prepared -c 4, transactions/s", f"{off:,.0f}", f"{on:,.0f}", f"{ratio:.3f}"],
-             [f"resident MiB with {connections:,} connections, {STATEMENTS} statements each",
-              f"{before / 1024:.1f}", f"{after / 1024:.1f}", ""],
-             ["of these, parsers' bytes of a connection's end", "", f"{stream / 2 / connections:,.0f}", ""]]
-    return table, int(not right) + int(counted != (connections, connections))
+        if options.pairs:
+            rates, right = speed(folder, options)
+            wrong += int(not right)
+            for mode in MODES[1:]:
+                ratio = statistics.median(on / off for on, off in zip(rates[mode], rates["off"]))
+                table.append([f"pgbench -S -M {options.protocol} -c 4, {mode}, transactions/s", spread(rates["off"]),
+                              spread(rates[mode]), f"{ratio:.3f}"])
+        if options.connections:
+            before, after, stream, counted = memory(folder, options.connections)
+            wrong += int(counted != (options.connections, options.connections))
+            table += [[f"resident MiB with {options.connections:,} connections, {STATEMENTS} statements each",
+                       f"{before / 1024:.1f}", f"{after / 1024:.1f}", ""],
+                      ["of these, parsers' bytes of a connection's end", "",
+                       f"{stream / 2 / options.connections:,.0f}", ""]]
+    return table, wrong
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=5, help="of runs with the agent off and on")
+    parser.add_argument("--pairs", type=int, default=5, help="of runs with the agent off and on; 0: none")
     parser.add_argument("--seconds", type=int, default=6, help="of each run")
-    parser.add_argument("--connections", type=int, default=5000, help="held open")
+    parser.add_argument("--protocol", default="prepared", choices=["simple", "extended", "prepared"], help="of pgbench")
+    parser.add_argument("--connections", type=int, default=5000, help="held open; 0: none")
     parser.add_argument("--hold", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.hold:
         resource.setrlimit(resource.RLIMIT_NOFILE, (2 * options.hold + 100, 2 * options.hold + 100))
         asyncio.run(hold(free_port(), options.hold))
         return 0
-    table, wrong = rows(options.pairs, options.seconds, options.connections)
+    table, wrong = rows(options)
     for line in table:
-        print(f"{line[0]:60} {line[1]:>10} {line[2]:>10} {line[3]:>8}")
+        print(f"{line[0]:58} {line[1]:>27} {line[2]:>27} {line[3]:>6}")
     if wrong:
         print("counts were wrong")
     return 1 if wrong else 0

@@ -107,6 +107,9 @@ static void visit_streams(const struct agent *agent, const struct metric_visitor
 	for (int i = 0; i < SKIP_REASON_COUNT; i++)
 		tell_labelled(out, "reason", skip_reason_text((enum skip_reason)i), (double)losses->skipped_bytes[i]);
 	out->family_end(out->ctx);
+	tell_one(out, "sonde_stream_unseen_exchanges_max_total", METRIC_COUNTER, "",
+		 "Exchanges that may have been lost beyond those that are counted as such, at most.",
+		 (double)losses->unseen_exchanges_max);
 	tell_one(out, "sonde_stream_reordered_segments_total", METRIC_COUNTER, "",
 		 "Segments that came out of order and were put right.", (double)losses->reordered_segments);
 	tell_one(out, "sonde_connections", METRIC_GAUGE, "", "Connections that are followed now.",

@@ -198,6 +198,13 @@ static const struct event *lane_next(struct player_lane *lane, enum proto_flow f
 	return lane->next < lane->count ? &lane->queue[lane->next] : NULL;
 }
 
+/* Bytes that the parser is not fed. */
+static void player_passed(struct player *player, enum proto_flow flow, size_t length, uint32_t peer_position)
+{
+	if (player->ops->passed && length > 0)
+		player->ops->passed(player->state, flow, (uint32_t)length, peer_position);
+}
+
 static void lane_drop(struct player_lane *lane, const struct event *event)
 {
 	lane->position = event->position + (uint32_t)event->length;
@@ -235,6 +242,7 @@ static bool player_feed(struct player *player, const struct event *event, const 
 		if (!chunk->data)
 			player->losses.out_of_step[STEP_GAP]++;
 		player->ops->lost(player->state, &player->sink, event->flow);
+		player_passed(player, event->flow, chunk->data ? chunk->length - consumed : 0, event->peer_position);
 		lane->searching = true;
 	}
 	if (chunk->missing)
@@ -286,11 +294,14 @@ static bool player_search(struct player *player, const struct event *event, bool
 
 	*ret_moved = false;
 	if (event->kind == EVENT_END || answer == (event->flow == FLOW_REQUEST ? DETECT_REQUEST : DETECT_RESPONSE)) {
+		player_passed(player, event->flow, event->position - lane->position, 0);
 		lane->position = event->position;
 		return true;
 	}
 	if (answer == DETECT_MORE && !no_wait)
 		return false;
+	player_passed(player, event->flow, event->position - lane->position, 0);
+	player_passed(player, event->flow, event->length, event->peer_position);
 	lane_drop(lane, event);
 	*ret_moved = true;
 	return false;

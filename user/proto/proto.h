@@ -130,6 +130,9 @@ struct proto_ops {
 	void (*shared_free)(void *shared);
 	size_t (*shared_memory)(const void *shared);
 	void (*join)(void *state, void *shared);
+	/* Bytes of `flow` were passed over without being fed: before the first feed, or between lost() and the next
+	 * one. `peer_position` is that of the call that moved them; 0 when not known. */
+	void (*passed)(void *state, enum proto_flow flow, uint32_t length, uint32_t peer_position);
 	/* The session that the connection is now. False: not known to be one. Texts are borrowed. */
 	bool (*session)(const void *state, struct db_session *ret_session);
 };

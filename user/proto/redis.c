@@ -49,6 +49,20 @@ static bool no_exchange_to_come(const struct redis_feed *feed)
 	       feed->state->flow[FLOW_REQUEST].phase == PHASE_DEAD;
 }
 
+/* A message of which bytes are missing is not seen, with those of it that were there. */
+static void note_lost(const struct redis_feed *feed)
+{
+	struct redis_state *state = feed->state;
+	const struct proto_chunk *chunk = feed->chunk;
+	uint32_t from = feed->flow->phase == PHASE_START ? chunk->position + (uint32_t)feed->at : feed->flow->position;
+	uint32_t end = chunk->position + (uint32_t)(chunk->data ? feed->at : chunk->length);
+
+	state->unseen[feed->which] += end - from;
+	if (feed->which == FLOW_RESPONSE)
+		return;
+	state->lost_peer = chunk->data || chunk->missing ? 0 : chunk->peer_position;
+}
+
 static enum proto_status redis_feed_flow(void *opaque, const struct proto_sink *sink, enum proto_flow which,
 					 const struct proto_chunk *chunk, size_t *consumed)
 {
@@ -78,6 +92,8 @@ static enum proto_status redis_feed_flow(void *opaque, const struct proto_sink *
 	*consumed = feed.at;
 	feed.flow->next = chunk->position + (uint32_t)(status == PROTO_LOST && !chunk->data ? chunk->length : feed.at);
 	feed.flow->fed = true;
+	if (status == PROTO_LOST)
+		note_lost(&feed);
 	if (status == PROTO_MALFORMED) {
 		if (!no_exchange_to_come(&feed))
 			sink->losses->out_of_step[STEP_MALFORMED]++;
@@ -140,7 +156,7 @@ static void close_first(struct redis_state *state, const struct proto_sink *sink
 	bool answered = responding || call->flags & CALL_PARTIAL;
 	enum exchange_error error = error_of(call, answered, reason);
 
-	if (state->adrift && state->settled == 0 && !answered) {
+	if (state->adrift && !answered) {
 		redis_give_up_first(state, sink);
 		return;
 	}
@@ -155,6 +171,7 @@ static void redis_close(void *opaque, const struct proto_sink *sink, enum connec
 	struct redis_state *state = opaque;
 	bool responding = state->reply.has_call && state->flow[FLOW_RESPONSE].phase != PHASE_START;
 
+	redis_pair_account(state, sink, state->unseen[FLOW_REQUEST]);
 	while (state->ring.call_count > 0) {
 		close_first(state, sink, reason, time_ns, responding);
 		redis_tell_silent(state, sink);
@@ -177,6 +194,11 @@ static void redis_lost(void *opaque, const struct proto_sink *sink, enum proto_f
 	state->flow[which].held = false;
 }
 
+static void redis_passed(void *opaque, enum proto_flow which, uint32_t length, uint32_t peer_position)
+{
+	redis_pair_passed(opaque, which, length, peer_position);
+}
+
 static size_t redis_memory(const void *opaque)
 {
 	const struct redis_state *state = opaque;
@@ -197,4 +219,5 @@ const struct proto_ops redis_ops = {
 	.close = redis_close,
 	.lost = redis_lost,
 	.memory = redis_memory,
+	.passed = redis_passed,
 };

@@ -264,6 +264,7 @@ static void queue(struct redis_state *state, const struct proto_sink *sink, cons
 			queued = malloc(size * sizeof(*queued));
 		if (!queued) {
 			sink->losses->out_of_step[STEP_PIPELINE_FULL]++;
+			sink->losses->out_of_step[STEP_REQUEST_LOST]++;
 			return;
 		}
 		if (state->queued_count > 0)
@@ -280,6 +281,25 @@ bool redis_answers_queue(const struct redis_state *state, uint64_t count)
 	return state->reply.has_call &&
 	       redis_command_of(&state->ring.calls[state->ring.call_head])->kind == KIND_EXEC && count > 0 &&
 	       count == state->queued_count;
+}
+
+bool redis_queue_mutes(struct redis_state *state)
+{
+	uint8_t silence = SILENCE_NONE;
+	bool mutes = false;
+
+	for (uint32_t i = 0; i < state->queued_count; i++) {
+		uint8_t said = state->queued[i].silence;
+
+		if (said == SILENCE_ALL || (said == SILENCE_NEXT && silence == SILENCE_NONE))
+			silence = said;
+		else if (said == SILENCE_ON)
+			silence = SILENCE_NONE;
+		mutes = mutes || silence != SILENCE_NONE;
+	}
+	if (mutes)
+		state->silence = silence;
+	return mutes;
 }
 
 bool redis_element_answered(struct redis_feed *feed)

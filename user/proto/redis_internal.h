@@ -62,10 +62,11 @@ struct redis_command {
 
 enum redis_call_flag {
 	CALL_BLOCKING = 1,
-	CALL_LOOKUP = 2,  /* SET with GET */
-	CALL_SILENT = 4,  /* CLIENT REPLY said that no answer comes */
-	CALL_PARTIAL = 8, /* SUBSCRIBE and the like: some of its answers came */
-	CALL_FIRST = 16,  /* of its batch */
+	CALL_LOOKUP = 2,       /* SET with GET */
+	CALL_SILENT = 4,       /* CLIENT REPLY said that no answer comes */
+	CALL_PARTIAL = 8,      /* SUBSCRIBE and the like: some of its answers came */
+	CALL_FIRST = 16,       /* of its batch */
+	CALL_LOSS_BEHIND = 32, /* commands were lost between this one and the next */
 };
 
 /* A command without answer. */
@@ -73,8 +74,8 @@ struct redis_call {
 	uint32_t position;
 	uint32_t operand; /* SELECT: the number; else how many arguments there are */
 	uint16_t command;
-	uint8_t flags; /* enum redis_call_flag */
-	uint8_t spare;
+	uint8_t flags;   /* enum redis_call_flag */
+	uint8_t silence; /* enum redis_silence: what CLIENT REPLY said that MULTI queued */
 };
 
 /* What commands of one call of the kernel share. */
@@ -84,8 +85,10 @@ struct redis_batch {
 	uint32_t tgid;
 	uint32_t tid;
 	uint32_t peer_position; /* how far the replies had come when the last byte moved */
-	uint32_t count;         /* commands of it that are still open */
 	uint32_t goroutine;
+	uint32_t unseen;       /* bytes of commands that had been lost before it, as in the state */
+	uint32_t count : 31;   /* commands of it that are still open */
+	uint32_t anchored : 1; /* no command was lost that was sent where the replies stood when it was */
 };
 
 #define REDIS_FIRST_CALLS 4
@@ -122,16 +125,16 @@ struct redis_flow {
 	uint8_t phase; /* enum redis_phase */
 	uint8_t type;  /* the type character at hand */
 	uint8_t word_length;
-	bool word_wanted;
-	bool word_long; /* the word does not fit */
-	bool negative;
-	bool streamed; /* the count is '?' */
-	bool cr;
-	bool ended;
-	bool held;         /* the byte that is offered next was taken before */
-	bool tail_missing; /* nobody saw the call that moved the last bytes */
 	uint8_t digits;
-	bool fed; /* `next` is known */
+	bool word_wanted : 1;
+	bool word_long : 1; /* the word does not fit */
+	bool negative : 1;
+	bool streamed : 1; /* the count is '?' */
+	bool cr : 1;
+	bool ended : 1;
+	bool held : 1;         /* the byte that is offered next was taken before */
+	bool tail_missing : 1; /* nobody saw the call that moved the last bytes */
+	bool fed : 1;          /* `next` is known */
 	uint32_t tgid;
 	uint32_t tid;
 	uint32_t position;      /* of the first byte of the message at hand */
@@ -200,24 +203,30 @@ struct redis_state {
 	uint32_t queued_count;
 	uint32_t queued_size;
 	uint32_t queued_told;      /* of them, answered by the elements of EXEC's reply */
-	uint32_t settled;          /* while adrift: that many of the first commands have the next replies */
-	uint32_t drift_peer;       /* how far the replies had come at the first command after a loss of commands */
+	uint32_t drift_peer;       /* lost commands were sent when the replies had come so far, or before */
 	uint32_t burst_peer;       /* peer_position of the last commands that were sent when nothing was open */
 	uint32_t partial_position; /* of the first answer to a command that has several */
 	uint64_t partial_ns;
 	uint32_t channels; /* subscriptions */
 	uint32_t patterns;
 	uint32_t shards;
-	int32_t database; /* -1: not known */
-	bool adrift;
-	bool drift_open;  /* no command was opened since commands were lost */
-	bool drift_later; /* drift_peer is known */
-	bool interleaved; /* commands were sent between the replies to others */
-	bool in_multi;
-	bool subscriptions_unsure;
-	bool resp3;
-	bool monitor;
-	bool opaque;
+	int32_t database;     /* -1: not known */
+	uint32_t lost_peer;   /* peer_position of the last call that moved lost commands; 0 when not known */
+	uint32_t unseen[2];   /* bytes that were lost: of commands modulo 2^32, of replies since accounted for */
+	uint32_t accounted;   /* of those of commands */
+	uint32_t alone;       /* replies that were counted as alone since; their commands may come yet */
+	uint32_t alone_peer;  /* how far the commands had come at the last of them */
+	bool adrift : 1;      /* nobody can count which command a reply answers */
+	bool drift_open : 1;  /* no command was opened since commands were lost */
+	bool drift_later : 1; /* drift_peer is known, and no command was sent behind it yet */
+	bool inlined : 1;     /* inline commands were sent */
+	bool multi_sent : 1;  /* MULTI was sent, and neither EXEC nor DISCARD since */
+	bool interleaved : 1; /* commands were sent between the replies to others */
+	bool in_multi : 1;
+	bool subscriptions_unsure : 1;
+	bool resp3 : 1;
+	bool monitor : 1;
+	bool opaque : 1;
 	uint8_t silence; /* enum redis_silence */
 	uint8_t bursts;  /* how often commands were sent when nothing was open; does not count far */
 };
@@ -319,6 +328,10 @@ MUST_CHECK int redis_open(struct redis_feed *feed);
 /* Finds the command of the reply at hand: reply.has_call says whether there is one; else it is counted. False: wait. */
 bool redis_pair(struct redis_feed *feed);
 void redis_pair_lost(struct redis_state *state, const struct proto_sink *sink, enum proto_flow which);
+/* Bytes that were passed over; where they were sent, or 0. */
+void redis_pair_passed(struct redis_state *state, enum proto_flow which, uint32_t length, uint32_t peer_position);
+/* What was lost and not accounted for is told: there is room for so many commands in it that left no trace. */
+void redis_pair_account(struct redis_state *state, const struct proto_sink *sink, uint32_t unseen_commands);
 /* Removes the first command: told, or counted as lost. */
 void redis_close_first(struct redis_state *state, const struct proto_sink *sink);
 void redis_give_up_first(struct redis_state *state, const struct proto_sink *sink);
@@ -339,6 +352,8 @@ bool redis_element_answered(struct redis_feed *feed);
 bool redis_answers_queue(const struct redis_state *state, uint64_t count);
 /* A command alone on its connection: what its exchange will say. Those of a pipeline are told at their end alone. */
 void redis_tell_begin(struct redis_state *state, const struct proto_sink *sink);
+/* A queued command silences those behind it: the server leaves elements of the array out, and nobody can read on. */
+bool redis_queue_mutes(struct redis_state *state);
 /* The connection ends. */
 void redis_tell_aborted(struct redis_state *state, const struct proto_sink *sink, enum exchange_error error,
 			uint64_t end_ns, bool responding);

@@ -114,9 +114,8 @@ bool redis_push_decide(struct redis_feed *feed)
 	struct redis_state *state = feed->state;
 	struct redis_replying *reply = &state->reply;
 	const struct redis_command *first = first_command(state);
-	bool in_step = !state->adrift || state->settled > 0;
 
-	if (reply->confirms && in_step && first && first->kind == reply->confirms) {
+	if (reply->confirms && !state->adrift && first && first->kind == reply->confirms) {
 		reply->has_call = true;
 	} else if (is_push(feed)) {
 		/* A confirmation that nobody waits for: its command may be on its way. */

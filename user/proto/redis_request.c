@@ -155,6 +155,7 @@ static enum proto_status start(struct redis_feed *feed)
 		feed->at++;
 		redis_begin_number(feed->flow, '*');
 	} else {
+		feed->state->inlined = true;
 		feed->flow->phase = PHASE_INLINE;
 		feed->flow->cr = false;
 		redis_word_begin(feed->flow);

@@ -83,7 +83,7 @@ static struct redis_batch *last_batch(struct redis_ring *ring)
 static bool same_batch(const struct redis_batch *a, const struct redis_batch *b)
 {
 	return a->first_ns == b->first_ns && a->last_ns == b->last_ns && a->peer_position == b->peer_position &&
-	       a->tid == b->tid && a->tgid == b->tgid && a->goroutine == b->goroutine;
+	       a->unseen == b->unseen && a->tid == b->tid && a->tgid == b->tgid && a->goroutine == b->goroutine;
 }
 
 int redis_ring_push(struct redis_ring *ring, const struct redis_call *call, const struct redis_batch *batch)

@@ -133,6 +133,8 @@ enum proto_status redis_open_aggregate(struct redis_feed *feed)
 		flow->phase = PHASE_HEADER;
 		return PROTO_OK;
 	}
+	if (reply->depth == 0 && redis_answers_queue(feed->state, values) && redis_queue_mutes(feed->state))
+		return PROTO_LOST;
 	if (flow->type == '|')
 		reply->attributes |= (uint8_t)(1u << reply->depth);
 	else if (reply->depth == 0 && flow->type == '*' && redis_answers_queue(feed->state, values))

@@ -55,7 +55,7 @@ struct lane {
 	uint8_t stall;
 	bool skipping;     /* nothing up to skip_to is needed: the kernel may be silent */
 	bool before_start; /* LANE_SEARCHING since the connection is older than the agent */
-	bool torn;         /* bytes were lost before there was a parser to tell */
+	uint32_t torn;     /* bytes that were lost before there was a parser to tell */
 	uint32_t skip_to;
 	uint32_t end_position;
 	uint32_t hole_start; /* the last hole given up: bytes from there may still come, late */
@@ -168,7 +168,9 @@ enum stall detect_offer(struct stream_table *table, struct connection *conn, str
 			bool force);
 enum stall search_offer(struct stream_table *table, struct connection *conn, struct segment *view, bool at_start,
 			bool force);
-void search_pass_over(struct stream_table *table, struct lane *lane, struct segment *view);
+void search_pass_over(struct stream_table *table, struct connection *conn, struct segment *view);
+/* Tells the parser of bytes of a lane that it will not be fed. */
+void search_passed(struct connection *conn, enum direction direction, uint64_t length, uint32_t peer_position);
 
 /* feed.c */
 void connection_endpoints(const struct connection *conn, struct endpoint *ret_local, struct endpoint *ret_remote);

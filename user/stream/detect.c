@@ -190,8 +190,17 @@ enum stall detect_offer(struct stream_table *table, struct connection *conn, str
 	return STALL_NONE;
 }
 
-void search_pass_over(struct stream_table *table, struct lane *lane, struct segment *view)
+void search_passed(struct connection *conn, enum direction direction, uint64_t length, uint32_t peer_position)
 {
+	if (conn->ops->passed && length)
+		conn->ops->passed(conn->state, feed_flow(conn, direction), (uint32_t)length, peer_position);
+}
+
+void search_pass_over(struct stream_table *table, struct connection *conn, struct segment *view)
+{
+	struct lane *lane = &conn->lanes[view->direction];
+
+	search_passed(conn, view->direction, view->length, view->peer_position);
 	table->losses.skipped_bytes[lane->before_start ? SKIP_BEFORE_START : SKIP_RESYNC] += view->length;
 	lane_advance(lane, view->length);
 	segment_trim(view, view->length);
@@ -215,6 +224,6 @@ enum stall search_offer(struct stream_table *table, struct connection *conn, str
 	}
 	if (verdict == DETECT_MORE && sight.growing && !force)
 		return wait_for_more(lane);
-	search_pass_over(table, lane, view);
+	search_pass_over(table, conn, view);
 	return STALL_NONE;
 }

@@ -197,7 +197,7 @@ static void lose_step(struct stream_table *table, struct connection *conn, struc
 	count_memory(table, conn);
 	lane->detour |= LANE_SEARCHING;
 	lane->before_start = false;
-	search_pass_over(table, lane, view);
+	search_pass_over(table, conn, view);
 }
 
 static void pass_over_dead(struct stream_table *table, struct connection *conn, struct segment *view)
@@ -345,7 +345,7 @@ enum stall feed_offer(struct stream_table *table, struct connection *conn, struc
 	else if (lane->detour & LANE_DEAD)
 		pass_over_dead(table, conn, view);
 	else if (lane->detour & LANE_ENDED)
-		search_pass_over(table, lane, view);
+		search_pass_over(table, conn, view);
 	else if (lane->detour & LANE_SEARCHING)
 		return search_offer(table, conn, view, at_start, force);
 	else
@@ -375,9 +375,11 @@ void feed_hole(struct stream_table *table, struct connection *conn, const struct
 	}
 	if (conn->phase != PHASE_UNPARSED)
 		table->losses.skipped_bytes[SKIP_GAP] += length;
-	if (conn->phase == PHASE_DETECT && !lane->torn) {
-		table->losses.out_of_step[STEP_GAP]++;
-		lane->torn = true;
+	if (conn->phase == PHASE_PARSED)
+		search_passed(conn, like->direction, length, 0);
+	if (conn->phase == PHASE_DETECT) {
+		table->losses.out_of_step[STEP_GAP] += !lane->torn;
+		lane->torn += length;
 	}
 	lane_advance(lane, length);
 }

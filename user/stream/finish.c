@@ -67,6 +67,7 @@ bool connection_begin(struct stream_table *table, struct connection *conn, const
 		}
 		if (lane->torn)
 			ops->lost(state, &table->sink, feed_flow(conn, d));
+		search_passed(conn, d, lane->torn + conn->bytes[d], 0);
 		table->losses.skipped_bytes[conn->from_start ? SKIP_RESYNC : SKIP_BEFORE_START] += conn->bytes[d];
 		conn->bytes[d] = 0;
 	}
@@ -203,6 +204,7 @@ static void conclude_parsed(struct stream_table *table, struct connection *conn)
 		uint64_t held = queue_drop(table, lane);
 
 		table->losses.skipped_bytes[lane->before_start ? SKIP_BEFORE_START : SKIP_RESYNC] += held;
+		search_passed(conn, d, held, 0);
 		dead = dead || (lane->detour & LANE_DEAD);
 	}
 	close_state(table, conn, conn->close_reason, conn->close_ns);

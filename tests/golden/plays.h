@@ -210,13 +210,10 @@ static bool is_truthful(const struct golden_case *golden, const char *told_line,
 	return true;
 }
 
-static void check_with_loss(const struct player *player, const struct golden_case *golden, const char *mode)
+static void check_truthful(const struct player *player, const struct golden_case *golden, const char *mode)
 {
-	uint64_t counted = 0;
 	size_t expected = 0;
 
-	for (int reason = 0; reason < STEP_REASON_COUNT; reason++)
-		counted += player->losses.out_of_step[reason];
 	for (size_t i = 0; i < player->told_count; i++) {
 		while (expected < golden->exchange_count &&
 		       !is_truthful(golden, player->told[i], golden->exchanges[expected]))
@@ -227,6 +224,15 @@ static void check_with_loss(const struct player *player, const struct golden_cas
 		}
 		expected++;
 	}
+}
+
+static void check_with_loss(const struct player *player, const struct golden_case *golden, const char *mode)
+{
+	uint64_t counted = 0;
+
+	check_truthful(player, golden, mode);
+	for (int reason = 0; reason < STEP_REASON_COUNT; reason++)
+		counted += player->losses.out_of_step[reason];
 	if (player->told_count < golden->exchange_count && counted == 0) {
 		show(player, golden, mode);
 		fail_msg("%s, %s: missing and not counted", golden->name, mode);
@@ -255,6 +261,27 @@ static void play_lost(const struct golden_case *golden)
 	}
 }
 
+/* The connection ends behind any byte: nothing is told that did not happen. */
+static void play_cut_off(const struct golden_case *golden)
+{
+	struct event events[CASE_EVENTS_MAX], rest;
+	char mode[64];
+
+	for (size_t i = 0; i < golden->event_count; i++) {
+		for (size_t at = 0; at < golden->events[i].length; at = next_split(&golden->events[i], at)) {
+			struct player player;
+
+			memcpy(events, golden->events, sizeof(events));
+			cut(&golden->events[i], at, &events[i], &rest);
+			snprintf(mode, sizeof(mode), "cut off in segment %zu at %zu", i + 1, at);
+			player_init(&player, golden_protocol.ops, golden->start);
+			player_play(&player, golden, events, i + (at > 0), PLAY_AS_IT_WAS);
+			check_truthful(&player, golden, mode);
+			player_done(&player);
+		}
+	}
+}
+
 static void test_case(void **state)
 {
 	const char *name = *state;
@@ -275,6 +302,8 @@ static void test_case(void **state)
 	}
 	if (!golden->no_loss)
 		play_lost(golden);
+	if (!golden->no_loss && golden_protocol.ops->protocol != PROTOCOL_HTTP1)
+		play_cut_off(golden);
 	case_free(golden);
 }
 

@@ -8,7 +8,7 @@
 postgres_port=5490
 postgres_folder=/tmp/postgres
 postgres_bin=$(echo /usr/lib/postgresql/*/bin)
-# pg_stat_statements of 15 counts a prepared BEGIN once, however often it is executed: none of them in a prepared script.
+# pg_stat_statements of 15 counts a prepared BEGIN once, however often it is executed: none is in a prepared script.
 postgres_script='\set aid random(1, 1000)
 SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
 UPDATE pgbench_branches SET bbalance = bbalance + 1 WHERE bid = 1;
@@ -54,7 +54,8 @@ postgres_ask() {
 postgres_init() {
     mkdir -p "$postgres_folder"
     chown nobody "$postgres_folder"
-    as_nobody "$postgres_bin/initdb -D data -U postgres -A trust --no-sync -E UTF8 --locale=C" >"$folder/initdb.log" 2>&1
+    as_nobody "$postgres_bin/initdb -D data -U postgres -A trust --no-sync -E UTF8 --locale=C" \
+        >"$folder/initdb.log" 2>&1
 }
 
 postgres_start() {
@@ -118,7 +119,8 @@ postgres_loads() {
         {
             postgres_load $family simple "pgbench -M simple, 4 clients" $pgbench -M simple
             postgres_load $family extended "pgbench -M extended, 4 clients" $pgbench -M extended
-            postgres_load $family prepared "pgbench -M prepared, 4 clients" $pgbench -M prepared -f "$folder/prepared.sql"
+            postgres_load $family prepared "pgbench -M prepared, 4 clients" $pgbench -M prepared \
+                -f "$folder/prepared.sql"
             postgres_load $family pipeline "pgbench with pipelines of 4 statements" $pgbench -M extended \
                 -f "$folder/pipeline.sql"
         }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What sonde costs PostgreSQL: pgbench select-only with the agent off, on for the server, and on for both ends, in turn;
-and the agent's memory with 5,000 connections that have prepared statements. Needs root, and a server as `make setup` unpacks it."""
+"""What sonde costs PostgreSQL: pgbench select-only with the agent off, on for the server, and on for both ends, in
+turn; and the agent's memory with 5,000 connections that have prepared statements. Needs root, and a server as `make
+setup` unpacks it."""
 
 import argparse
 import asyncio

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real servers (Redis, and Valkey, which speaks the same) and real clients: what the agent counts equals the server's own books, on both sides."""
+"""Real servers (Redis, and Valkey, which speaks the same) and real clients: what the agent counts equals the server's
+own books, on both sides."""
 
 import os
 import re

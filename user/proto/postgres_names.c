@@ -108,6 +108,7 @@ static bool grow(struct postgres_state *state)
 {
 	size_t more = state->name_size < 64 ? STEP : state->name_size;
 	size_t size = state->name_size ? state->name_size + more : FIRST_SIZE;
+	struct postgres_facts **facts;
 	uint64_t *words;
 
 	if (size > POSTGRES_NAMES_MAX)
@@ -115,9 +116,10 @@ static bool grow(struct postgres_state *state)
 	words = malloc(bytes_for(size));
 	if (!words)
 		return false;
-	if (state->name_count > 0) {
-		memcpy(words, state->name_words, state->name_count * sizeof(*words));
-		memcpy(words + size, facts_of(state), state->name_count * sizeof(struct postgres_facts *));
+	facts = (struct postgres_facts **)(words + size);
+	for (size_t i = 0; i < state->name_count; i++) {
+		words[i] = state->name_words[i];
+		facts[i] = facts_of(state)[i];
 	}
 	free(state->name_words);
 	state->name_words = words;

@@ -4,8 +4,8 @@
 # Runs the BPF and truth layers and databases under every backend on real kernels: `scripts/vm/matrix.sh [KERNEL...]`.
 # Prints TAP with a `# section:` line before each part; truth's JSON: build/test-results/truth/KERNEL-BACKEND.json.
 # Databases and TLS with DATABASES=yes alone. TRUTH_ARGS and BACKENDS narrow a run while developing. One processor for
-# each VM: under emulation a second one costs more in wake-ups than it gives; the running kernel's layers have all of the
-# host's.
+# each VM: under emulation a second one costs more in wake-ups than it gives; the running kernel's layers have all of
+# the host's.
 # Truth watches the whole guest.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

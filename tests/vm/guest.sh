@@ -10,7 +10,7 @@ for backend in $BACKENDS; do
     ./sonde run "--backend=$backend" --stdout.spans --web.listen-address=127.0.0.1:9464 >"/results/$backend.json" 2>&1 &
     agent=$!
     tries=0
-    until wget -q -O /dev/null http://127.0.0.1:9464/health/ready; do
+    until wget -q -O /dev/null http://127.0.0.1:9464/health/ready 2>/dev/null; do
         tries=$((tries + 1))
         [ $tries -lt 240 ] || exit 1
         sleep 0.5

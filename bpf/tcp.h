@@ -67,6 +67,18 @@ static __always_inline struct event_usage *events_of_sock(const struct sock *soc
 	return events_of(sock_cgroup_id(sock));
 }
 
+/* A buffer that is sent again may be cut into several segments on its way; the kernel's RetransSegs counts those. What
+ * TCP knows of a buffer is in its cb (include/net/tcp.h, TCP_SKB_CB). */
+static __always_inline __u64 segments_of(const struct sk_buff *skb)
+{
+	const struct tcp_skb_cb *known = (const void *)skb + bpf_core_field_offset(struct sk_buff, cb);
+	__u16 segments = 0;
+
+	if (bpf_core_read(&segments, sizeof(segments), &known->tcp_gso_segs) || !segments)
+		return 1;
+	return segments;
+}
+
 static __always_inline enum connect_failure connect_failure(const struct sock *sock)
 {
 	switch (BPF_CORE_READ(sock, sk_err)) {

@@ -124,12 +124,12 @@ int BPF_PROG(sock_state, const struct sock *sock, int old_state, int new_state)
 }
 
 SEC("tp_btf/tcp_retransmit_skb")
-int BPF_PROG(retransmit, const struct sock *sock)
+int BPF_PROG(retransmit, const struct sock *sock, const struct sk_buff *skb)
 {
 	struct event_usage *events = events_of_sock(sock);
 
 	if (events)
-		__sync_fetch_and_add(&events->retransmits, 1);
+		__sync_fetch_and_add(&events->retransmits, segments_of(skb));
 	return 0;
 }
 
@@ -140,7 +140,7 @@ int BPF_PROG(retransmit_error, const struct sock *sock, const struct sk_buff *sk
 	struct event_usage *events = error ? NULL : events_of_sock(sock);
 
 	if (events)
-		__sync_fetch_and_add(&events->retransmits, 1);
+		__sync_fetch_and_add(&events->retransmits, segments_of(skb));
 	return 0;
 }
 

@@ -5,9 +5,11 @@
  * VM), prints TAP. The witness: no line of sonde is used.
  */
 #include "container_lab.h"
+#include "container_netem.h"
 
 #include <sys/sysmacros.h>
 
+#define CASES_MAX 16
 #define IO_FILE "/var/tmp/sonde-truth"
 
 /* --- workloads, each in a child that has entered its cgroup */
@@ -92,7 +94,10 @@ static void touch_much(void)
 /* 8 MiB written and 4 MiB of them read, past the page cache. */
 static void write_and_stop(void)
 {
-	int fd = open(IO_FILE, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600);
+	/* In a VM a whole disk, without a filesystem. */
+	const char *disk = getenv("TRUTH_DISK");
+	int fd = disk ? open(disk, O_RDWR | O_DIRECT | O_CLOEXEC) :
+			open(IO_FILE, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600);
 	void *block = NULL;
 
 	if (fd < 0 || posix_memalign(&block, 4096, MIB))
@@ -296,6 +301,24 @@ static void case_io(struct lab *lab)
 	remove_group(lab, "io");
 }
 
+static void case_netem(struct lab *lab)
+{
+	pid_t child;
+
+	netem_result = mmap(NULL, sizeof(*netem_result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (netem_result == MAP_FAILED)
+		die("memory");
+	make_group(lab, "netem");
+	child = start(lab, "netem", lose_packets);
+	if (!lab->unified || !stopped(child) || !netem_result->done)
+		printf("ok %d - a network that delays and loses # SKIP cgroup v1, or no tc or netem here\n",
+		       ++lab->number);
+	else
+		report_netem(lab);
+	end(child);
+	remove_group(lab, "netem");
+}
+
 static double busy_seconds(void)
 {
 	double value[8] = { 0 };
@@ -424,6 +447,15 @@ static void prepare(struct lab *lab)
 	}
 }
 
+static bool is_wanted(const char *const *only, int wanted, const char *name)
+{
+	bool found = !wanted;
+
+	for (int i = 0; i < wanted && i < CASES_MAX; i++)
+		found |= !strcmp(only[i], name);
+	return found;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -433,21 +465,23 @@ int main(int argc, char **argv)
 	} cases[] = { { "cpu", case_cpu, false },       { "throttled", case_throttled, false },
 		      { "memory", case_memory, false }, { "oom", case_oom, false },
 		      { "short", case_short, false },   { "io", case_io, false },
-		      { "sum", case_sum, true },        { "churn", case_churn, false } };
+		      { "netem", case_netem, false },   { "sum", case_sum, true },
+		      { "churn", case_churn, false } };
 	struct lab lab = { .number = 0 };
-	const char *only = NULL;
+	const char *only[CASES_MAX] = { NULL };
+	int wanted = 0;
 
 	if (argc < 2)
-		die("container_truth SONDE [--all] [CASE]");
+		die("container_truth SONDE [--all] [CASE...]");
 	for (int i = 2; i < argc; i++)
 		if (!strcmp(argv[i], "--all"))
 			lab.whole_host = true;
 		else
-			only = argv[i];
+			only[wanted++ % CASES_MAX] = argv[i];
 	prepare(&lab);
 	start_agent(&lab, argv[1]);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		if ((!only || !strcmp(only, cases[i].name)) && (lab.whole_host || !cases[i].whole_host))
+		if (is_wanted(only, wanted, cases[i].name) && (lab.whole_host || !cases[i].whole_host))
 			cases[i].run(&lab);
 	kill(lab.agent, SIGTERM);
 	waitpid(lab.agent, NULL, 0);

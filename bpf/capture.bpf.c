@@ -12,6 +12,7 @@
 #include "kernel.h"
 #include "lifecycle.h"
 #include "process.h"
+#include "socket_entry.h"
 #include "syscall.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -317,7 +317,7 @@ static __always_inline __u64 transfer_connection(struct scratch *scratch, struct
 
 	if (!connection || connection->state != CONNECTION_OBSERVED)
 		return 0;
-	if (!transfer->length && !connection->family_unix)
+	if (!transfer->length && !connection->family_unix && !transfer->reached)
 		return 0;
 	*ret_positions = positions_of(connection, transfer);
 	count_add(COUNT_BYTES, transfer->length);
@@ -334,6 +334,29 @@ static __always_inline __u64 transfer_connection(struct scratch *scratch, struct
 	return connection->conn_id;
 }
 
+/* The same for a transfer of which no byte can be copied: a small part of what transfer_run is to the verifier. */
+__noinline int length_run(void)
+{
+	struct scratch *scratch = scratch_get();
+	struct stream_positions positions = {};
+	__u32 offset = 0;
+	__u64 conn_id;
+
+	if (!scratch)
+		return 0;
+	if (!capture_enabled) {
+		unix_is_old(scratch->transfer.sock, scratch->transfer.inode);
+		return 0;
+	}
+	conn_id = transfer_connection(scratch, &positions, &offset);
+	if (!conn_id)
+		return 0;
+	event_begin(scratch, conn_id, positions, 0);
+	scratch->capture = (struct capture){ .waiting = ring_waiting() };
+	event_tell(scratch, scratch->transfer.length);
+	return 0;
+}
+
 /* Tells the transfer that a front end has put into the scratch. Not static: the verifier looks at it once. */
 __noinline int transfer_run(void)
 {
@@ -343,9 +366,13 @@ __noinline int transfer_run(void)
 	__u64 conn_id = 0;
 	__u32 offset = 0;
 
-	if (!scratch || !capture_enabled)
+	if (!scratch)
 		return 0;
 	transfer = &scratch->transfer;
+	if (!capture_enabled) {
+		unix_is_old(transfer->sock, transfer->inode);
+		return 0;
+	}
 	if (!request_count && transfer->length)
 		conn_id = recent_find(&scratch->recent, (__u64)transfer->sock);
 	if (conn_id) {

@@ -111,11 +111,25 @@ static __always_inline void on_unix_connected(struct sock *sock)
 		bpf_map_update_elem(&unix_born, &key, &yes, BPF_ANY);
 }
 
-/* Was the connection made since the agent came? Its connecting end is in the map. */
-static __always_inline bool unix_from_start(struct sock *sock)
+/* A unix socket whose bytes move before anything is told. */
+static __always_inline void unix_is_old(struct sock *sock, __u64 inode)
 {
 	struct connection_key key = { .sock = (__u64)sock };
 
+	if (unix_by_age && inode)
+		bpf_map_update_elem(&unix_old, &key, &inode, BPF_ANY);
+}
+
+/* Was the connection made since the agent came? Its connecting end is in the map, or it is not among the old ones. */
+static __always_inline bool unix_from_start(struct sock *sock, __u64 inode)
+{
+	struct connection_key key = { .sock = (__u64)sock };
+
+	if (unix_by_age) {
+		__u64 *old = bpf_map_lookup_elem(&unix_old, &key);
+
+		return !old || *old != inode;
+	}
 	if (bpf_map_lookup_elem(&unix_born, &key))
 		return true;
 	key.sock = (__u64)kernel_read((struct unix_sock *)sock, peer);
@@ -179,7 +193,7 @@ static __noinline void connection_announce(struct scratch *scratch, struct conne
 	open->position[FLOW_RECEIVE] = transfer->direction == FLOW_RECEIVE ? own : other;
 	open->position[FLOW_SEND] = transfer->direction == FLOW_SEND ? own : other;
 	if (connection->family_unix) {
-		open->from_start = unix_from_start(sock);
+		open->from_start = unix_from_start(sock, connection->inode);
 		open_fill_unix(open, sock);
 	} else {
 		open->local_port = BPF_CORE_READ(sock, __sk_common.skc_num);

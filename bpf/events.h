@@ -75,7 +75,8 @@ struct segment_event {
 	__u32 captured_offset; /* of the payload in them */
 	__u32 captured_length; /* bytes of payload; the event may be padded beyond */
 	__u8 direction;
-	__u8 reserved[3];
+	__u8 reached; /* full_length is not known: all bytes before `position` have been read */
+	__u8 reserved[2];
 	__u32 goroutine; /* see kernel.h; of processes that are not Go's anything */
 	__u32 reserved2;
 };

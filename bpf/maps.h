@@ -96,6 +96,7 @@ struct transfer {
 	__u8 direction;
 	bool kernel_vector; /* the vector itself is at a kernel address */
 	bool kernel_memory; /* base, and the buffers that the vector names, are */
+	bool reached;       /* length is not known: the process has read up to copied_seq (see socket.h) */
 };
 
 /* How far the copying of a call has come. */
@@ -173,6 +174,19 @@ struct {
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
+
+/* Set where socket.h is the front end, which sees no connect: unix connections that are older than the agent are then
+ * known by `unix_old`, all others began with their first bytes. */
+const volatile bool unix_by_age = false;
+
+/* The inode numbers of unix sockets that were connected when the agent came, by their addresses. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct connection_key);
+	__type(value, __u64);
+} unix_old SEC(".maps");
 
 /* Unix sockets that were connected since the agent came: their first bytes are the connection's first. TCP needs none
  * of this, its sockets count bytes. Only the latest are kept: it matters until the first bytes move. */

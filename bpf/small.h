@@ -30,6 +30,7 @@ static __always_inline void event_begin(struct scratch *scratch, __u64 conn_id, 
 		.captured_offset = offset,
 		.direction = transfer->direction,
 		.goroutine = transfer->goroutine,
+		.reached = transfer->reached,
 	};
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The tracepoint front end: sys_exit alone. At exit the registers still hold the call's number and arguments (x86-64:
- * all but ax, which orig_ax keeps; arm64: all but x0, which orig_x0 keeps), so there is no entry hook and no per-thread
- * map. The socket is found by its descriptor in the process's file table. Does not see io_uring; sees of sendfile and
- * splice the length.
+ * The tracepoint front end of kernels that socket.h is not for: sys_exit alone. At exit the registers still hold the
+ * call's number and arguments (x86-64: all but ax, which orig_ax keeps; arm64: all but x0, which orig_x0 keeps), so
+ * there is no entry hook and no per-thread map. The socket is found by its descriptor in the process's file table. Does
+ * not see io_uring; sees of sendfile and splice the length.
  */
 #pragma once
 
@@ -14,14 +14,14 @@
 #define MMSG_SUM_MAX 64 /* and whose length is counted */
 
 struct call_arguments {
-	__u64 first, second, third, fourth;
+	__u64 first, second, third, fourth, fifth;
 };
 
 #if defined(__TARGET_ARCH_x86)
 #define call_number(regs) ((__u64)(regs)->orig_ax)
 static __always_inline struct call_arguments call_arguments_of(struct pt_regs *regs)
 {
-	return (struct call_arguments){ regs->di, regs->si, regs->dx, regs->r10 };
+	return (struct call_arguments){ regs->di, regs->si, regs->dx, regs->r10, regs->r8 };
 }
 static __always_inline bool call_is_compat(struct task_struct *task)
 {
@@ -31,7 +31,7 @@ static __always_inline bool call_is_compat(struct task_struct *task)
 #define call_number(regs) ((__u64)(__u32)(regs)->syscallno)
 static __always_inline struct call_arguments call_arguments_of(struct pt_regs *regs)
 {
-	return (struct call_arguments){ regs->orig_x0, regs->regs[1], regs->regs[2], regs->regs[3] };
+	return (struct call_arguments){ regs->orig_x0, regs->regs[1], regs->regs[2], regs->regs[3], regs->regs[4] };
 }
 static __always_inline bool call_is_compat(struct task_struct *task)
 {

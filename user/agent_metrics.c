@@ -80,7 +80,8 @@ static void visit_capture(struct agent *agent, const struct metric_visitor *out)
 	tell_one(out, "sonde_captured_bytes_total", METRIC_COUNTER, "bytes", "Bytes of payload copied from the kernel.",
 		 (double)figures.captured_bytes);
 	tell_one(out, "sonde_observed_bytes_total", METRIC_COUNTER, "bytes",
-		 "Bytes that crossed observed connections, copied or not.", (double)figures.observed_bytes);
+		 "Bytes that crossed observed connections, copied or not.",
+		 (double)(figures.observed_bytes + stream_table_losses(agent->streams)->reached_bytes));
 	tell_one(out, "sonde_silent_segments_total", METRIC_COUNTER, "",
 		 "Calls that were not sent: inside a body of known length, or on a connection that is not parsed.",
 		 (double)figures.silent_segments);

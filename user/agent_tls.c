@@ -110,9 +110,20 @@ static void control_mute(void *ctx, uint64_t conn_id)
 		control.mute(control.ctx, conn_id);
 }
 
+static void control_recognised(void *ctx, uint64_t conn_id)
+{
+	struct agent *agent = ctx;
+	struct capture_control control = capture_control_of(agent->capture);
+
+	if (!(conn_id & PLAIN_ID_BIT))
+		control.recognised(control.ctx, conn_id);
+}
+
 struct capture_control agent_tls_control(struct agent *agent)
 {
-	return (struct capture_control){ .ctx = agent, .skip_until = control_skip, .mute = control_mute };
+	return (struct capture_control){
+		.ctx = agent, .skip_until = control_skip, .mute = control_mute, .recognised = control_recognised
+	};
 }
 
 /* --- figures */

@@ -47,7 +47,7 @@ static const struct script noise_posing = FOREIGN_POSING(RANDOM, RANDOM, "unknow
 static const struct script tls = FOREIGN(CLIENT_HELLO, SERVER_HELLO, "tls");
 static const struct script noise = FOREIGN(RANDOM, RANDOM, "unknown");
 static const struct script mqtt = FOREIGN(CONNECT, CONNACK, "unknown");
-static const struct script http2 = FOREIGN(PREFACE, SETTINGS, "unknown");
+static const struct script http2 = FOREIGN(PREFACE, SETTINGS, "http2");
 static const struct script ssh = SERVER_FIRST(SSH, SSH, "unknown");
 static const struct script smtp = SERVER_FIRST(SMTP, "EHLO truth.example\r\n", "unknown");
 static const struct script fragment = { .client = { SEND("GE") },

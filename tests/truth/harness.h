@@ -111,6 +111,11 @@ bool sonde_alive(struct truth *truth);
 /* The last line of its log into text. */
 void sonde_last_words(const struct truth *truth, char *text, size_t size);
 
+/* --- prime.c --- */
+
+/* One exchange over a unix connection, which the agent has seen when this returns. -errno. */
+int prime_unix(const struct truth *truth);
+
 /* --- scrape.c --- */
 
 /* GET path from 127.0.0.1:port. Status code or -errno; the body NUL-terminated, owned by the caller. */

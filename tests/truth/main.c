@@ -175,7 +175,7 @@ static int read_before(struct truth *truth)
 }
 
 /* The shared agent: running afterwards unless the result says why not. */
-static void prepare_agent(struct truth *truth, const struct truth_case *kase)
+static void prepare_agent(struct truth *truth, const struct truth_case *kase, enum family family)
 {
 	int err = 0;
 	/* Services stay in the exposition: a fresh agent when scrapes have cost more than its start would. */
@@ -189,11 +189,15 @@ static void prepare_agent(struct truth *truth, const struct truth_case *kase)
 		return;
 	if (stale && sonde_start(truth) < 0)
 		return;
+	if (family == FAMILY_UNIX && kase->load.client.body_receive == BODY_RECEIVE_SPLICE) {
+		err = prime_unix(truth);
+		truth->settled = false;
+	}
 	/* The last look at a test that went well is the first at the next one. */
-	if (stale || !truth->settled)
+	if (!err && (stale || !truth->settled))
 		err = read_before(truth);
 	if (err < 0)
-		result_fail(truth->result, "cannot scrape sonde: %s", strerror(-err));
+		result_fail(truth->result, "cannot scrape sonde, or prime it: %s", strerror(-err));
 	truth->before = truth->losses;
 	truth->settled = false;
 }
@@ -207,7 +211,7 @@ static void run_once(struct truth *truth, const struct truth_case *kase, enum fa
 	if (kase->flags & NEEDS_URING && !uring_supported())
 		result_skip(result, "io_uring is not available on this host");
 	else
-		prepare_agent(truth, kase);
+		prepare_agent(truth, kase, family);
 	if (result->verdict == VERDICT_PASS && kase->flags & NEEDS_FUNCTION_HOOKS &&
 	    !strcmp(truth->backend, "tracepoint"))
 		result_skip(result, "hooks of system calls do not see it, by design");

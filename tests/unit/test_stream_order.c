@@ -89,6 +89,65 @@ static void puts_reordered_segments_right(void **state)
 	world_done(&world);
 }
 
+static void reach(struct world *world, uint32_t position)
+{
+	struct segment segment = {
+		.conn_id = 1,
+		.time_ns = ++world->now_ns,
+		.tgid = 77,
+		.direction = DIRECTION_RECEIVE,
+		.position = position,
+		.reached = true,
+	};
+
+	stream_on_segment(world->table, &segment);
+}
+
+/* A body that was read by splice is told by how far the socket has been read, in several steps; what is told twice, or
+ * was told already, is nothing. */
+static void takes_what_was_reached_for_read(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_init(&world);
+	world_open(&world);
+	world_receive(&world, "Q000020abc");
+	reach(&world, 1015);
+	reach(&world, 1015);
+	reach(&world, 1012);
+	reach(&world, 1027);
+	world_send(&world, "R000000");
+	assert_int_equal(world.exchange_count, 1);
+	assert_int_equal(world.exchanges[0].request_bytes, 20);
+	assert_int_equal(stream_table_losses(world.table)->reached_bytes, 17);
+	world.position[0] = 1027;
+	world_receive(&world, "Q000002xy");
+	world_send(&world, "R000000");
+	assert_int_equal(world.exchange_count, 2);
+	world_assert_lossless(&world);
+	world_done(&world);
+}
+
+/* What is held for a segment that is late has been told. */
+static void reached_begins_behind_what_is_held(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_init(&world);
+	world_open(&world);
+	world_receive(&world, "Q0000");
+	world_segment(&world, DIRECTION_RECEIVE, 1010, "defgh");
+	reach(&world, 1027);
+	assert_int_equal(stream_table_losses(world.table)->reached_bytes, 12);
+	world_segment(&world, DIRECTION_RECEIVE, 1005, "20abc");
+	world_send(&world, "R000000");
+	assert_int_equal(world.exchange_count, 1);
+	assert_int_equal(world.exchanges[0].request_bytes, 20);
+	world_done(&world);
+}
+
 static void hole_costs_the_step_after_hold(void **state)
 {
 	struct world world;
@@ -449,15 +508,16 @@ static void memory_for_holding_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pairs_what_comes_in_order),         cmocka_unit_test(takes_any_split),
-		cmocka_unit_test(puts_reordered_segments_right),     cmocka_unit_test(hole_costs_the_step_after_hold),
-		cmocka_unit_test(hole_in_a_body_costs_nothing),      cmocka_unit_test(resynchronises_at_starts_only),
-		cmocka_unit_test(chunks_of_a_call_are_no_starts),    cmocka_unit_test(skipped_bodies_need_no_hold),
-		cmocka_unit_test(small_bodies_are_not_worth_asking), cmocka_unit_test(uncaptured_parts_are_holes),
-		cmocka_unit_test(overlaps_are_trimmed_and_counted),  cmocka_unit_test(positions_wrap),
-		cmocka_unit_test(response_waits_for_its_request),    cmocka_unit_test(waiting_ends_after_hold),
-		cmocka_unit_test(each_hole_has_its_own_time),        cmocka_unit_test(old_holes_go_together),
-		cmocka_unit_test(several_connections_wait),          cmocka_unit_test(memory_for_holding_is_bounded),
+		cmocka_unit_test(pairs_what_comes_in_order),          cmocka_unit_test(takes_any_split),
+		cmocka_unit_test(puts_reordered_segments_right),      cmocka_unit_test(takes_what_was_reached_for_read),
+		cmocka_unit_test(reached_begins_behind_what_is_held), cmocka_unit_test(hole_costs_the_step_after_hold),
+		cmocka_unit_test(hole_in_a_body_costs_nothing),       cmocka_unit_test(resynchronises_at_starts_only),
+		cmocka_unit_test(chunks_of_a_call_are_no_starts),     cmocka_unit_test(skipped_bodies_need_no_hold),
+		cmocka_unit_test(small_bodies_are_not_worth_asking),  cmocka_unit_test(uncaptured_parts_are_holes),
+		cmocka_unit_test(overlaps_are_trimmed_and_counted),   cmocka_unit_test(positions_wrap),
+		cmocka_unit_test(response_waits_for_its_request),     cmocka_unit_test(waiting_ends_after_hold),
+		cmocka_unit_test(each_hole_has_its_own_time),         cmocka_unit_test(old_holes_go_together),
+		cmocka_unit_test(several_connections_wait),           cmocka_unit_test(memory_for_holding_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,13 @@ static const struct bpf_program_rule rules[] = {
 	{ "cgroup_attach_perf", NULL, ALL, false, 0 },
 	{ "call_exit", NULL, TRACEPOINT, true, 0 },
 	{ "call_exit_perf", NULL, TRACEPOINT, true, 0 },
+	{ "socket_moved", NULL, TRACEPOINT, true, 0 },
+	{ "socket_moved_perf", NULL, TRACEPOINT, true, 0 },
+	{ "socket_adjusted", NULL, TRACEPOINT, true, 0 },
+	{ "socket_adjusted_perf", NULL, TRACEPOINT, true, 0 },
+	{ "splice_exit", NULL, TRACEPOINT, true, 0 },
+	{ "splice_exit_perf", NULL, TRACEPOINT, true, 0 },
+	{ "unix_sockets", NULL, TRACEPOINT, true, 0 },
 	{ "ask_socket", NULL, TRACEPOINT, true, 0 },
 	{ "ask_request", NULL, ALL, true, 0 },
 	{ "ask_verdict", NULL, ALL, true, 0 },
@@ -137,6 +144,9 @@ static void select_tracepoints(struct capture_bpf *bpf, enum ends_watch watch)
 		{ bpf->progs.process_exit, bpf->progs.process_exit_perf },
 		{ bpf->progs.cgroup_attach, bpf->progs.cgroup_attach_perf },
 		{ bpf->progs.call_exit, bpf->progs.call_exit_perf },
+		{ bpf->progs.socket_moved, bpf->progs.socket_moved_perf },
+		{ bpf->progs.socket_adjusted, bpf->progs.socket_adjusted_perf },
+		{ bpf->progs.splice_exit, bpf->progs.splice_exit_perf },
 		{ bpf->progs.blocked_exit, bpf->progs.blocked_exit_perf },
 		{ bpf->progs.tcp_state_twin, bpf->progs.tcp_state_perf },
 		{ bpf->progs.tcp_destroy_twin, bpf->progs.tcp_destroy_perf },
@@ -148,6 +158,33 @@ static void select_tracepoints(struct capture_bpf *bpf, enum ends_watch watch)
 			bpf_program__set_autoload(pairs[i][perf ? 0 : 1], false);
 	bpf_program__set_autoload(beside ? bpf->progs.tcp_state : bpf->progs.tcp_state_beside, false);
 	bpf_program__set_autoload(beside ? bpf->progs.tcp_destroy : bpf->progs.tcp_destroy_beside, false);
+}
+
+/* Does the tracepoint backend use bpf/socket.h here? */
+static bool has_socket_hooks(const struct btf *btf, enum config_backend backend)
+{
+	return backend == BACKEND_TRACEPOINT && kernel_has_tracepoint(btf, "sock_send_length") &&
+	       kernel_has_tracepoint(btf, "sock_recv_length") && kernel_has_tracepoint(btf, "tcp_rcv_space_adjust") &&
+	       !kernel_has_function(btf, "tcp_sendpage");
+}
+
+/* The tracepoint backend has two front ends: bpf/socket.h and bpf/syscall.h. */
+static void select_front_end(struct capture_bpf *bpf, bool sockets)
+{
+	struct bpf_program *const by_socket[] = {
+		bpf->progs.socket_moved,         bpf->progs.socket_moved_perf, bpf->progs.socket_adjusted,
+		bpf->progs.socket_adjusted_perf, bpf->progs.splice_exit,       bpf->progs.splice_exit_perf,
+		bpf->progs.unix_sockets,
+	};
+
+	if (sockets) {
+		bpf_program__set_autoload(bpf->progs.call_exit, false);
+		bpf_program__set_autoload(bpf->progs.call_exit_perf, false);
+		bpf->rodata->unix_by_age = true;
+		return;
+	}
+	for (size_t i = 0; i < sizeof(by_socket) / sizeof(by_socket[0]); i++)
+		bpf_program__set_autoload(by_socket[i], false);
 }
 
 void backend_select_programs(struct capture *capture, const struct btf *btf)
@@ -167,11 +204,60 @@ void backend_select_programs(struct capture *capture, const struct btf *btf)
 			wanted = kernel_function_arity(btf, rule->symbol) == rule->arity;
 		bpf_program__set_autoload(program, wanted);
 	}
+	select_front_end(bpf, has_socket_hooks(btf, backend));
 	capture->ends_watch = choose_ends_watch();
 	select_tracepoints(bpf, capture->ends_watch);
 	/* A map that only kprobes use. */
 	if (backend != BACKEND_KPROBE)
 		bpf_map__set_autocreate(bpf->maps.calls_in_flight, false);
+}
+
+static bool is_run_later(const struct capture_bpf *bpf, const struct bpf_program *program)
+{
+	return program == bpf->progs.ask_socket || program == bpf->progs.ask_request ||
+	       program == bpf->progs.ask_verdict || program == bpf->progs.unix_sockets ||
+	       program == bpf->progs.splice_exit;
+}
+
+/* The one program that two hooks have. */
+static int attach_moved(struct capture *capture)
+{
+	static const char *const hooks[] = { "sock_send_length", "sock_recv_length" };
+	struct capture_bpf *bpf = capture->bpf;
+
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+		struct bpf_link *link;
+
+		if (capture->link_count == LINKS_MAX)
+			return -ENOSPC;
+		link = bpf_program__autoload(bpf->progs.socket_moved) ?
+			       bpf_program__attach_raw_tracepoint(bpf->progs.socket_moved, hooks[i]) :
+			       bpf_program__attach_tracepoint(bpf->progs.socket_moved_perf, "sock", hooks[i]);
+		if (!link)
+			return -errno;
+		capture->links[capture->link_count++] = link;
+	}
+	return 0;
+}
+
+/* Keeps the link; negative when the program cannot be attached. */
+static int attach(struct capture *capture, struct bpf_program *program)
+{
+	struct capture_bpf *bpf = capture->bpf;
+	struct bpf_link *link;
+
+	if (program == bpf->progs.socket_moved || program == bpf->progs.socket_moved_perf)
+		return attach_moved(capture);
+	if (capture->link_count == LINKS_MAX)
+		return -ENOSPC;
+	link = bpf_program__attach(program);
+	if (!link)
+		return errno ? -errno : -EINVAL;
+	if (program == bpf->progs.blocked_exit || program == bpf->progs.blocked_exit_perf)
+		capture->blocked_link = link;
+	else
+		capture->links[capture->link_count++] = link;
+	return 0;
 }
 
 int backend_attach(struct capture *capture, struct capture_error *ret_error)
@@ -181,25 +267,16 @@ int backend_attach(struct capture *capture, struct capture_error *ret_error)
 	bpf_object__for_each_program(program, capture->bpf->obj)
 	{
 		const struct bpf_program_rule *rule = rule_of(bpf_program__name(program));
-		struct bpf_link *link;
+		int error;
 
-		if (!bpf_program__autoload(program) || bpf_program__type(program) == BPF_PROG_TYPE_RAW_TRACEPOINT)
-			continue; /* not wanted, or one of ask.h */
-		link = capture->link_count < LINKS_MAX ? bpf_program__attach(program) : NULL;
-		if (link &&
-		    (program == capture->bpf->progs.blocked_exit || program == capture->bpf->progs.blocked_exit_perf)) {
-			capture->blocked_link = link;
+		if (!bpf_program__autoload(program) || is_run_later(capture->bpf, program))
 			continue;
-		}
-		if (link) {
-			capture->links[capture->link_count++] = link;
-			continue;
-		}
-		if (!rule || !rule->required)
+		error = attach(capture, program);
+		if (!error || !rule || !rule->required)
 			continue;
 		capture_error_set(ret_error, "backend %s: cannot attach %s: %s", capture_backend_text(capture->backend),
-				  bpf_program__section_name(program), strerror(errno));
-		return errno ? -errno : -ENOSPC;
+				  bpf_program__name(program), strerror(-error));
+		return error;
 	}
 	return 0;
 }

@@ -134,6 +134,11 @@ static int load_and_attach(struct capture *capture, const struct config *config,
 	if (error)
 		return error;
 	blocked_remember(capture);
+	error = unix_remember(capture);
+	if (error) {
+		capture_error_set(ret_error, "cannot list the unix sockets: %s", strerror(-error));
+		return error;
+	}
 	__atomic_store_n(&capture->bpf->bss->capture_enabled, 1, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -213,6 +218,7 @@ void capture_free(struct capture *capture)
 	for (size_t i = 0; i < capture->link_count; i++)
 		bpf_link__destroy(capture->links[i]);
 	bpf_link__destroy(capture->blocked_link);
+	bpf_link__destroy(capture->splice_link);
 	ring_close(&capture->ring);
 	counters_close(capture);
 	if (capture->epoll_fd >= 0)

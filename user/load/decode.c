@@ -38,6 +38,7 @@ static int decode_segment(const uint8_t *record, size_t length, const struct cap
 		.length = event->full_length,
 		.captured_offset = event->captured_offset,
 		.captured_length = event->captured_length,
+		.reached = event->reached,
 		.data = record + sizeof(*event),
 	};
 	sink->segment(sink->ctx, &segment);

@@ -43,6 +43,8 @@ struct capture {
 	size_t link_count;
 	struct bpf_link *blocked_link; /* blocked.c; NULL when not needed, or no longer */
 	uint64_t blocked_since_ns;
+	struct bpf_link *splice_link; /* unix.c; NULL while no unix connection is of interest */
+	bool splice_refused;          /* it was tried */
 	enum config_backend backend;
 	enum ends_watch ends_watch;
 	struct ring ring;
@@ -98,6 +100,7 @@ MUST_CHECK int backend_probe(const struct btf *btf, enum config_backend backend,
 
 /* --- kernel.c: what the running kernel's BTF says */
 bool kernel_has_function(const struct btf *btf, const char *name);
+bool kernel_has_tracepoint(const struct btf *btf, const char *name);
 /* Number of parameters, or -ENOENT. */
 int kernel_function_arity(const struct btf *btf, const char *name);
 /* Index of a cgroup v1 controller in css_set.subsys, or -ENOENT. */
@@ -117,6 +120,12 @@ MUST_CHECK int select_fill_maps(struct capture_bpf *bpf, const struct config *co
 /* --- blocked.c: calls that sleep while the function hooks are attached */
 void blocked_remember(struct capture *capture);
 void blocked_let_go(struct capture *capture, uint64_t now_ns);
+
+/* --- unix.c: what the tracepoint backend cannot see of unix sockets where bpf/socket.h is its front end */
+/* Tells the kernel side which unix connections there are already. */
+MUST_CHECK int unix_remember(struct capture *capture);
+/* A unix connection is of a protocol that is read: splices out of it matter from now on. */
+void unix_watch_splices(struct capture *capture);
 
 /* --- figures.c: the kernel side's counters, mapped */
 MUST_CHECK int counters_open(struct capture *capture);

@@ -97,6 +97,15 @@ static void control_mute(void *ctx, uint64_t conn_id)
 	request(ctx, conn_id, REQUEST_MUTE, 0);
 }
 
+static void control_recognised(void *ctx, uint64_t conn_id)
+{
+	struct capture *capture = ctx;
+	const struct known_socket *known = capture->splice_link ? NULL : socket_find(capture, conn_id);
+
+	if (known && known->inode)
+		unix_watch_splices(capture);
+}
+
 void capture_decide(struct capture *capture, uint32_t tgid, bool executable_selected)
 {
 	/* Failing, the process stays as it is: captured, and dropped by the agent. */
@@ -105,7 +114,9 @@ void capture_decide(struct capture *capture, uint32_t tgid, bool executable_sele
 
 struct capture_control capture_control_of(struct capture *capture)
 {
-	return (struct capture_control){ .ctx = capture, .skip_until = control_skip, .mute = control_mute };
+	return (struct capture_control){
+		.ctx = capture, .skip_until = control_skip, .mute = control_mute, .recognised = control_recognised
+	};
 }
 
 /* --- ends of unix sockets in the tracepoint backend */

@@ -49,6 +49,7 @@ struct stream_losses {
 	uint64_t out_of_step[STEP_REASON_COUNT];
 	uint64_t no_room_connections;
 	uint64_t unopened_segments;  /* of connections whose opening was not seen, that found no room, or have ended */
+	uint64_t reached_bytes;      /* told by how far a lane has been read: not a loss */
 	uint64_t reordered_segments; /* came out of order and were put right: not a loss, but worth seeing */
 	/* So many more exchanges may have been lost, at most, of which neither the request nor the response was seen:
 	 * what lost bytes of both have room for. Of protocols whose `passed` says how many bytes these are. */

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "model/connection.h"
@@ -22,6 +23,7 @@ struct segment {
 	uint32_t length;          /* bytes that crossed; 0 with an end of stream read by the process */
 	uint32_t captured_offset; /* data[0] is the byte at position + captured_offset */
 	uint32_t captured_length; /* bytes at data; captured_offset + captured_length <= length */
+	bool reached;             /* length is not known (0): all that comes before `position` has been read, unseen */
 	const uint8_t *data;      /* borrowed: valid during the call that hands the segment over */
 };
 
@@ -37,4 +39,6 @@ struct capture_control {
 	void (*skip_until)(void *ctx, uint64_t conn_id, enum direction direction, uint32_t position);
 	/* Nothing more of this connection is needed: count its bytes in the kernel, tell them with its end. */
 	void (*mute)(void *ctx, uint64_t conn_id);
+	/* The connection's protocol is known, and read. May be NULL. */
+	void (*recognised)(void *ctx, uint64_t conn_id);
 };

@@ -179,6 +179,8 @@ enum stall detect_offer(struct stream_table *table, struct connection *conn, str
 
 		if (!connection_begin(table, conn, ops, server ? SIDE_SERVER : SIDE_CLIENT, view))
 			return STALL_NONE;
+		if (table->callbacks.control.recognised)
+			table->callbacks.control.recognised(table->callbacks.control.ctx, conn->conn_id);
 		return feed_offer(table, conn, view, true, force);
 	}
 	if (opaque == DETECT_REQUEST)

@@ -174,6 +174,24 @@ void stream_on_open(struct stream_table *table, const struct connection_open *op
 	table->callbacks.control.mute(table->callbacks.control.ctx, open->conn_id);
 }
 
+/* Bytes that no hook saw, as many as there are between what was told of the lane and where it has been read to. */
+static void on_reached(struct stream_table *table, struct connection *conn, const struct segment *segment)
+{
+	const struct lane *lane = &conn->lanes[segment->direction];
+	uint32_t told = lane->next;
+	struct segment unseen = *segment;
+
+	if (lane->tail && position_before(told, lane->tail->segment.position + lane->tail->segment.length))
+		told = lane->tail->segment.position + lane->tail->segment.length;
+	if (!position_before(told, segment->position))
+		return;
+	unseen.position = told;
+	unseen.length = segment->position - told;
+	unseen.reached = false;
+	table->losses.reached_bytes += unseen.length;
+	stream_on_segment(table, &unseen);
+}
+
 void stream_on_segment(struct stream_table *table, const struct segment *segment)
 {
 	struct connection *conn = find(table, segment->conn_id);
@@ -181,6 +199,10 @@ void stream_on_segment(struct stream_table *table, const struct segment *segment
 
 	if (!conn) {
 		table->losses.unopened_segments++;
+		return;
+	}
+	if (segment->reached) {
+		on_reached(table, conn, segment);
 		return;
 	}
 	lane = &conn->lanes[segment->direction];

@@ -288,6 +288,12 @@ static __always_inline struct connection_value *connection_of(struct connection_
 		unix_close(key, connection);
 		connection = NULL;
 	}
+	if (connection && !connection->family_unix && tcp_ports_differ(connection->tcp_ports, transfer->sock)) {
+		struct end_event end = {};
+
+		connection_close(key, connection, &end);
+		connection = NULL;
+	}
 	if (!connection && transfer->length)
 		connection = connection_new(transfer);
 	return connection;
@@ -312,7 +318,7 @@ static __always_inline __u64 transfer_connection(struct scratch *scratch, struct
 {
 	struct transfer *transfer = &scratch->transfer;
 	struct connection_key key = { .sock = (__u64)transfer->sock };
-	__u64 generation = ended_generations[recent_slot(key.sock)];
+	__u32 generation = ended_generations[recent_slot(key.sock)];
 	struct connection_value *connection = connection_of(&key, transfer);
 
 	if (!connection || connection->state != CONNECTION_OBSERVED)
@@ -330,7 +336,7 @@ static __always_inline __u64 transfer_connection(struct scratch *scratch, struct
 		connection_announce(scratch, connection, ret_positions->own, ret_positions->other);
 	}
 	if (connection->announced && !connection->family_unix)
-		recent_put(&scratch->recent, key.sock, connection->conn_id, generation);
+		recent_put(&scratch->recent, key.sock, connection, generation);
 	return connection->conn_id;
 }
 

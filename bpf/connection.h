@@ -220,6 +220,8 @@ static __noinline struct connection_value *connection_new(struct transfer *trans
 	connection.family_unix = is_unix;
 	connection.state = CONNECTION_OBSERVED;
 	connection.recent_slot = recent_slot(key.sock);
+	if (!is_unix)
+		connection.tcp_ports = kernel_read(sock, __sk_common.skc_portpair);
 	if (!is_unix && BPF_CORE_READ(sock, __sk_common.skc_state) == TCP_CLOSE)
 		connection_born_closed(sock, &connection);
 	if (!is_unix &&

@@ -237,7 +237,10 @@ struct connection_value {
 	__u64 conn_id;
 	__u64 inode;
 	__u64 silent[2]; /* bytes that crossed while muted */
-	__u32 unix_position[2];
+	union {
+		__u32 unix_position[2];
+		__u32 tcp_ports; /* skc_portpair: tells that the address is another socket's now */
+	};
 	__u32 end_position[2]; /* when TCP_CLOSE was reached: what may still be read lies before receive_end */
 	__u32 receive_end;
 	__u8 state;

@@ -140,7 +140,8 @@ struct head_shape {
 struct recent_connection {
 	__u64 sock;
 	__u64 conn_id;
-	__u64 generation;
+	__u32 generation;
+	__u32 ports; /* see tcp_ports_differ */
 	struct head_shape shape;
 };
 
@@ -183,7 +184,7 @@ const volatile bool unix_by_age = false;
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 16384);
 	__type(key, struct connection_key);
 	__type(value, __u64);
 } unix_old SEC(".maps");

@@ -15,7 +15,7 @@
 /* Of all verdicts. User space changes it too. */
 __u64 verdict_generation = 0;
 /* Of the connections whose sockets share a slot: one of them has ended. */
-__u64 ended_generations[RECENT_SLOTS] = {};
+__u32 ended_generations[RECENT_SLOTS] = {};
 
 static __always_inline void verdicts_changed(void)
 {
@@ -33,25 +33,37 @@ static __always_inline void recent_end(__u32 slot)
 	__sync_fetch_and_add(&ended_generations[slot & (RECENT_SLOTS - 1)], 1);
 }
 
+/* Is the socket another one than that of which these ports were remembered? Its end has not been told then: a kernel
+ * does not run a program everywhere (docs/KERNELS.md). The local port is 0 once TCP_CLOSE was reached. */
+static __always_inline bool tcp_ports_differ(__u32 known, struct sock *sock)
+{
+	__u32 ports = kernel_read(sock, __sk_common.skc_portpair);
+
+	return (__u16)(known ^ ports) || (ports >> 16 && known >> 16 != ports >> 16);
+}
+
 /* 0 when it is not remembered. */
 static __always_inline __u64 recent_find(struct recent *recent, __u64 sock)
 {
 	__u32 slot = recent_slot(sock);
 	struct recent_connection *found = &recent->connections[slot];
 
-	if (found->sock != sock || found->generation != ended_generations[slot])
+	if (found->sock != sock || found->generation != ended_generations[slot] ||
+	    tcp_ports_differ(found->ports, (struct sock *)sock))
 		return 0;
 	return found->conn_id;
 }
 
-static __always_inline void recent_put(struct recent *recent, __u64 sock, __u64 conn_id, __u64 generation)
+static __always_inline void recent_put(struct recent *recent, __u64 sock, const struct connection_value *connection,
+				       __u32 generation)
 {
 	struct recent_connection *slot = &recent->connections[recent_slot(sock)];
 
-	if (slot->conn_id != conn_id)
+	if (slot->conn_id != connection->conn_id)
 		slot->shape = (struct head_shape){ .wait = 1 };
 	slot->sock = sock;
-	slot->conn_id = conn_id;
+	slot->conn_id = connection->conn_id;
+	slot->ports = connection->tcp_ports;
 	slot->generation = generation;
 }
 

@@ -207,7 +207,9 @@ void backend_select_programs(struct capture *capture, const struct btf *btf)
 	select_front_end(bpf, has_socket_hooks(btf, backend));
 	capture->ends_watch = choose_ends_watch();
 	select_tracepoints(bpf, capture->ends_watch);
-	/* A map that only kprobes use. */
+	/* Maps that other hooks use. */
+	if (backend == BACKEND_TRACEPOINT)
+		bpf_map__set_autocreate(bpf->maps.blocked_calls, false);
 	if (backend != BACKEND_KPROBE)
 		bpf_map__set_autocreate(bpf->maps.calls_in_flight, false);
 }

@@ -113,7 +113,7 @@ def test_traffic_is_the_namespaces_own(pod):
 def test_requests_inside_a_namespace_are_counted(pod):
     inside(OUTSIDE, ASK)
     wait_until(lambda: total(pod.samples(), "http_server_request_duration_seconds_count") == REQUESTS, 10, "requests")
-    assert not any(http_lab.all_losses(pod.samples()).values())
+    assert not any(http_lab.losses(pod.samples()).values())
 
 
 def test_network_queries_of_the_mixin_answer(pod, tmp_path):

@@ -37,12 +37,11 @@ static int parse_human(struct span text, double *ret_value)
 
 	if (!text.length)
 		return -EINVAL;
-	unit = strchr(units, text.at[text.length - 1]);
+	unit = memchr(units, text.at[text.length - 1], sizeof(units) - 1);
 	if (!unit) {
 		if (span_double(text, &value))
 			return -EINVAL;
-		*ret_value = (double)(uint64_t)value;
-		return 0;
+		return whole_number(value, ret_value);
 	}
 	text.length--;
 	for (const char *at = units; at <= unit; at++)
@@ -51,8 +50,7 @@ static int parse_human(struct span text, double *ret_value)
 	if (!scan_until(&fraction, '.', &whole) || span_double(whole, &value) ||
 	    (fraction.length && span_double(fraction, &part)))
 		return -EINVAL;
-	*ret_value = (double)(uint64_t)((value + part / FRACTION) * factor);
-	return 0;
+	return whole_number((value + part / FRACTION) * factor, ret_value);
 }
 
 static int parse_signed(struct span text, double *ret_value)

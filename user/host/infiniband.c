@@ -99,8 +99,7 @@ static int read_rate(int directory, const char *port, double *ret_rate)
 	text = span_of(read_text(directory, path, buffer));
 	if (!scan_until(&text, ' ', &number) || !text.length || span_double(number, &gbit))
 		return -EINVAL;
-	*ret_rate = (double)(uint64_t)((double)(float)gbit * BYTES_PER_GBIT);
-	return 0;
+	return whole_number((double)(float)gbit * BYTES_PER_GBIT, ret_rate);
 }
 
 static int tell_port(void *ctx, int directory, const char *name)

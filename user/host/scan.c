@@ -143,6 +143,15 @@ int span_double(struct span span, double *ret_value)
 	return 0;
 }
 
+int whole_number(double value, double *ret_whole)
+{
+	/* 2^64; also refuses what is not a number. */
+	if (!(value >= 0 && value < 0x1p64))
+		return -ERANGE;
+	*ret_whole = (double)(uint64_t)value;
+	return 0;
+}
+
 void span_metric_name(struct span span, char *ret_text, size_t size)
 {
 	span_copy(span, ret_text, size);

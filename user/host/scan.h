@@ -67,6 +67,8 @@ MUST_CHECK int span_i64(struct span span, int64_t *ret_value);
 MUST_CHECK int span_hex(struct span span, uint64_t *ret_value);
 /* As Go's ParseFloat reads it, which Prometheus' formats follow. */
 MUST_CHECK int span_double(struct span span, double *ret_value);
+/* Without its fraction; -ERANGE when it is no unsigned 64-bit number. */
+MUST_CHECK int whole_number(double value, double *ret_whole);
 
 /* The parts one after the other, cut to size: what snprintf would do at ten times the cost. */
 void text_join(char *ret_text, size_t size, const struct span *parts, size_t count);

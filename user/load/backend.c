@@ -274,7 +274,8 @@ int backend_attach(struct capture *capture, struct capture_error *ret_error)
 		if (!bpf_program__autoload(program) || is_run_later(capture->bpf, program))
 			continue;
 		error = attach(capture, program);
-		if (!error || !rule || !rule->required)
+		/* No room for a link is a mistake of ours, whatever the program is for. */
+		if (!error || (error != -ENOSPC && (!rule || !rule->required)))
 			continue;
 		capture_error_set(ret_error, "backend %s: cannot attach %s: %s", capture_backend_text(capture->backend),
 				  bpf_program__name(program), strerror(-error));

@@ -17,7 +17,7 @@
 
 #include "bpf/capture.skel.h"
 
-#define LINKS_MAX 24
+#define LINKS_MAX 48
 
 /* A unix socket whose end the tracepoint backend has to look for, and the key of each connection for requests. */
 struct known_socket {

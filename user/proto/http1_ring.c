@@ -219,8 +219,9 @@ void http1_tell_first(struct http1_state *state, const struct proto_sink *sink, 
 			exchange.response_last_ns = end_ns;
 		order_times(&exchange);
 		sink->exchange(sink->ctx, &exchange);
-		deactivate(request, sink);
 	}
+	/* Also of one that is not told: its head may have ended after it was given up. */
+	deactivate(request, sink);
 	remove_first(state);
 }
 

@@ -101,6 +101,7 @@ static void after_drop(struct postgres_state *state)
 		state->settled = state->open;
 	if (state->open == 0) {
 		state->unit_open = false;
+		state->has_entry = false;
 		shrink(state);
 	}
 }

@@ -46,5 +46,7 @@ def test_tells_what_node_exporter_tells_in_a_vm(kernel, tmp_path):
     node = Replay(str(tmp_path / f"{when}.{i}") for i in range(ROUNDS) for when in ("before", "after"))
     sonde = Replay(str(tmp_path / f"ours.{i}") for i in range(ROUNDS))
     left = node_lab.compare(node, sonde, node_lab.version(program), ROUNDS)
+    # In a guest where nothing else runs, whether a process is found running may differ in every round.
+    left = [item for item in left if (item.name, item.detail) != ("node_processes_state", (("state", "R"),))]
     assert not left, "\n".join(f"{item.kind} {item.name} {item.detail}" for item in left)
     assert len(node_lab.parse((tmp_path / "ours.0").read_text(encoding="utf-8")).types) > 150

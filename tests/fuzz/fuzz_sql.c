@@ -34,8 +34,11 @@ static void on_statement(void *ctx, const struct sql_facts *facts)
 	assert(!facts->operation || sql_operation_text(facts->operation));
 	told->statements++;
 	keep(told, (const char *)&facts->operation, 1);
+	/* Kept apart, so that no word is made of the end of one and the beginning of the next. */
 	keep(told, facts->collection.data, facts->collection.length);
+	keep(told, "", 1);
 	keep(told, facts->summary.data, facts->summary.length);
+	keep(told, "", 1);
 }
 
 static void scan(const char *text, size_t length, enum sql_strings strings, size_t step, struct told *told)

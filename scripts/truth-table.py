@@ -142,7 +142,7 @@ def kernels_table(columns):
         if not found:
             continue
         name = release(next(iter(found.values())))
-        cells = [summary(found[backend]) if backend in found else "does not load" for backend in BACKENDS]
+        cells = [summary(found[backend]) if backend in found else "not run" for backend in BACKENDS]
         lines.append(f"| {name}{' (the machine of the run)' if place == 'host' else ''} | " + " | ".join(cells) + " |")
     return "\n".join(lines + [END])
 

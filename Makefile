@@ -264,7 +264,7 @@ format:
 	@clang-format -i $(shell find user exporters bpf tests -name '*.[ch]')
 
 fuzz:
-	@scripts/test.py fuzz --fuzz-seconds $(FUZZ_SECONDS)
+	@scripts/test.py fuzz --fuzz-seconds $(FUZZ_SECONDS) --fuzz-seed 0
 
 bench:
 	@scripts/setup.sh build test vm

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test layers and counts: `scripts/test.py all`, or layers by name.
 
-Prints one line per program as it ends, the tail of every failing log, every skip with its reason, and at the end the
-one line `N passed, N failed, N skipped`. In CI a layer that skips more than tests/expected-skips says has failed.
+Prints one line per program as it ends, the tail of every failing log, every skip with its reason, and at the end each
+failure's name and the one line `N passed, N failed, N skipped`.
+In CI a layer that skips more than tests/expected-skips says has failed.
 """
 
 import argparse
@@ -16,6 +17,8 @@ from testing import layers, results
 from testing.process import ROOT, die, say
 
 TAIL_LINES = 30
+SUMMARY_LINES = 12
+SUMMARY_WIDTH = 140
 SANITIZER = re.compile(r"ERROR: (Address|Leak|libFuzzer)|runtime error:|ERROR: libFuzzer")
 
 
@@ -79,14 +82,23 @@ def run_layer(name, options, total):
             total.passed += result.passed
             total.failed += result.failed
             total.skipped += result.skipped
+            total.problems += [f"{result.name}: {problem}" for problem in result.problems]
             skipped += result.skipped
     except FileNotFoundError as missing:
         say(f"{name}: {missing.filename} is missing: run `sudo make setup`")
-        total.failed += 1
+        total.fail(f"{name}: {missing.filename} is missing")
     allowed = expected_skips().get(name, 0)
     if options.ci and skipped > allowed:
         say(f"{name}: {skipped} skipped, {allowed} expected in tests/expected-skips: a skip is not a pass")
-        total.failed += 1
+        total.fail(f"{name}: {skipped} skipped, {allowed} expected")
+
+
+def name_failures(total):
+    """Once more at the very end: of a long log, a reader may be shown only that."""
+    for problem in total.problems[:SUMMARY_LINES]:
+        say(f"failed: {problem[:SUMMARY_WIDTH]}")
+    if len(total.problems) > SUMMARY_LINES:
+        say(f"failed: {len(total.problems) - SUMMARY_LINES} more, see above")
 
 
 def hand_back():
@@ -101,6 +113,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("layers", nargs="+", choices=["all", *layers.LAYERS])
     parser.add_argument("--fuzz-seconds", type=int, default=15, help="time for each fuzz target")
+    parser.add_argument("--fuzz-seed", type=int, default=1, help="of the mutations; 0 for another one each time")
     options = parser.parse_args()
     options.ci = os.environ.get("CI") == "true"
     names = list(layers.LAYERS) if "all" in options.layers else options.layers
@@ -119,6 +132,7 @@ def main():
     if total.passed + total.failed == 0:
         say("no test was executed")
         total.failed = 1
+    name_failures(total)
     say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
     sys.exit(1 if total.failed else 0)
 

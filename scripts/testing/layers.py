@@ -80,23 +80,29 @@ def e2e(_options):
 
 
 def fuzz(options):
-    """Every target for a while, from its corpus; findings stay below build/fuzz/findings."""
+    """Every target for a while, from its corpus; findings stay below build/fuzz/findings.
+
+    With a seed a run is the same again: from the committed corpus alone, so that a change is judged by what it changed.
+    Seed 0 looks for new ways, and keeps those that it found for the next time.
+    """
     targets = sorted(glob.glob(os.path.join(ROOT, "tests", "fuzz", "fuzz_*.c")))
     names = [os.path.basename(target)[len("fuzz_"):-2] for target in targets]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        yield from pool.map(lambda name: fuzz_one(name, options.fuzz_seconds), names)
+        yield from pool.map(lambda name: fuzz_one(name, options.fuzz_seconds, options.fuzz_seed), names)
 
 
-def fuzz_one(name, seconds):
-    grown = os.path.join("build", "fuzz", "corpus", name)
+def fuzz_one(name, seconds, seed):
+    grown = os.path.join("build", "fuzz", "seeded" if seed else "corpus", name)
+    if seed:
+        shutil.rmtree(os.path.join(ROOT, grown), ignore_errors=True)
     findings = os.path.join("build", "fuzz", "findings", "")
     for folder in (grown, findings):
         os.makedirs(os.path.join(ROOT, folder), exist_ok=True)
     seeds = [path for path in (f"tests/fuzz/corpus/{name}", f"tests/fuzz/{name}")
              if os.path.isdir(os.path.join(ROOT, path))]
     dictionary = f"tests/fuzz/{name}.dict"
-    command = [f"build/tests/fuzz/fuzz_{name}", f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
-               f"-artifact_prefix={findings}{name}-", "-print_final_stats=1"]
+    command = [f"build/tests/fuzz/fuzz_{name}", f"-max_total_time={seconds}", f"-seed={seed}", "-timeout=10",
+               "-rss_limit_mb=2048", f"-artifact_prefix={findings}{name}-", "-print_final_stats=1"]
     if os.path.exists(os.path.join(ROOT, dictionary)):
         command.append(f"-dict={dictionary}")
     status, output, took, log = run(command + [grown] + seeds, f"fuzz {name}", seconds + 5 * MINUTE)

@@ -31,6 +31,7 @@ static void housekeep(struct agent *agent)
 	if (agent->now_ns - agent->housekept_ns < HOUSEKEEPING_NS)
 		return;
 	agent->housekept_ns = agent->now_ns;
+	agent->epoch_ns = clock_epoch_ns();
 	identity_tick(agent->identity, agent->now_ns);
 	if (agent->cgroups)
 		container_tick(agent->cgroups, agent->now_ns);
@@ -49,14 +50,14 @@ static size_t drain(struct agent *agent)
 
 	agent->now_ns = clock_monotonic_ns();
 	if (agent->trace)
-		trace_tick(agent->trace, agent->now_ns, clock_realtime_ns() - agent->now_ns);
+		trace_tick(agent->trace, agent->now_ns, agent->epoch_ns);
 	events = agent->capture ? capture_drain(agent->capture) : 0;
 	if (agent->capture)
 		capture_sweep(agent->capture, agent->now_ns);
 	agent_tls_tick(agent);
 	stream_tick(agent->streams, agent->now_ns);
 	if (agent->trace)
-		trace_tick(agent->trace, agent->now_ns, clock_realtime_ns() - agent->now_ns);
+		trace_tick(agent->trace, agent->now_ns, agent->epoch_ns);
 	agent->drained_ns = agent->now_ns;
 	return events;
 }
@@ -341,7 +342,8 @@ static void done(struct agent *agent)
 
 int agent_run(struct config *config, const struct config_source *source)
 {
-	struct agent agent = { .config = config, .source = source, .started_realtime_ns = clock_realtime_ns() };
+	struct agent agent = { .config = config, .source = source, .started_realtime_ns = clock_realtime_ns(),
+			       .epoch_ns = clock_epoch_ns() };
 	int result = 1;
 	int error = loop_new(&agent.loop);
 

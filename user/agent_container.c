@@ -70,9 +70,7 @@ void agent_cgroups_new(struct agent *agent, uint64_t seed)
 static void on_life(void *ctx, const struct cgroup_life *life)
 {
 	struct agent *agent = ctx;
-	uint64_t now_ns = clock_monotonic_ns(), realtime_ns = clock_realtime_ns();
-
-	container_on_life(agent->cgroups, life, realtime_ns - (now_ns > life->time_ns ? now_ns - life->time_ns : 0));
+	container_on_life(agent->cgroups, life, life->time_ns + agent->epoch_ns);
 }
 
 void agent_cgroups_drain(struct agent *agent)

@@ -58,7 +58,7 @@ int agent_refresh(void *ctx, const struct snapshot_filter *filter, char *ret_err
 	agent_count_sessions(agent);
 	agent_cgroups_drain(agent);
 	if (agent->cgroups && !agent->snapshot.only_collectors)
-		container_refresh(agent->cgroups, agent->now_ns, clock_realtime_ns());
+		container_refresh(agent->cgroups, agent->now_ns, agent->now_ns + agent->epoch_ns);
 	agent_usage_refresh(agent, true);
 	return 0;
 }

@@ -54,6 +54,7 @@ struct agent {
 	uint64_t drain_interval_ns;
 	uint64_t idle_drains; /* in a row that found nothing */
 	uint64_t now_ns;      /* CLOCK_MONOTONIC of the drain at hand */
+	uint64_t epoch_ns;    /* clock_epoch_ns() of the last housekeeping: one for all spans of a second */
 	uint64_t drained_ns;  /* of the last one that ended */
 	uint64_t housekept_ns;
 	uint64_t expired_ns;

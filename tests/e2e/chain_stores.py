@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Go server that asks PostgreSQL and Redis in each request, from the goroutine that serves it, and writes down which
-connection it asked for which request: number, store, local port, how many times the connection was used before."""
+connection it asked for which request: number, store, local port, how many times the connection was used before, and
+the time around the call."""
 
 GO = r"""
 package main
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 )
 
 type link struct {
@@ -54,9 +56,10 @@ func (p *pool) give(one *link) {
 
 var book sync.Mutex
 
-func (p *pool) note(one *link, number string) {
+func (p *pool) note(one *link, number string, begin time.Time) {
+	port := one.conn.LocalAddr().(*net.TCPAddr).Port
 	book.Lock()
-	fmt.Printf("%s %s %d %d\n", number, p.name, one.conn.LocalAddr().(*net.TCPAddr).Port, one.used)
+	fmt.Printf("%s %s %d %d %d %d\n", number, p.name, port, one.used, begin.UnixNano(), time.Now().UnixNano())
 	book.Unlock()
 	one.used++
 }
@@ -94,14 +97,16 @@ func main() {
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		number := r.URL.Path[len("/r/"):]
 		one := postgres.take()
-		postgres.note(one, number)
+		begin := time.Now()
 		one.conn.Write(message('Q', "SELECT count(*) FROM pg_class WHERE relname = 'x"+number+"'\x00"))
 		one.ready()
+		postgres.note(one, number, begin)
 		postgres.give(one)
 		one = redis.take()
-		redis.note(one, number)
+		begin = time.Now()
 		one.conn.Write([]byte("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"))
 		one.in.ReadString('\n')
+		redis.note(one, number, begin)
 		redis.give(one)
 		w.Write([]byte("ok"))
 	})

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes docs/TRUTH.md and the table of docs/KERNELS.md from what the truth program measured.
+"""Writes docs/TRUTH.md and the tables of docs/KERNELS.md and docs/TRUTH-CONTAINERS.md from what was measured.
 
-Reads build/test-results/truth/WHERE-BACKEND.json, which `make test` leaves behind; WHERE is host or a kernel of the VM
-matrix. Prints nothing and writes only what changed. With --check it says whether the pages are those of the results.
+Reads build/test-results/truth/WHERE-BACKEND.json and WHERE-containers.json, which `make test` leaves behind; WHERE is
+host or a kernel of the VM matrix. Prints nothing and writes only what changed. With --check it says whether the pages
+are those of the results.
 """
 
 import argparse
@@ -30,8 +31,9 @@ GROUPS = {
     10: "latency",
     11: "databases: real servers, their clients and their own books",
 }
-BEGIN, END = "<!-- generated: kernels -->", "<!-- end -->"
+BEGIN, END = "<!-- generated: %s -->", "<!-- end -->"
 MARK = {"pass": "exact", "fail": "**wrong**", "skip": "–"}
+CONTAINER_MARK = {**MARK, "pass": "holds"}
 
 
 def read_report(name):
@@ -135,8 +137,25 @@ def truth_page(columns):
     return "\n".join(lines)
 
 
+def containers_table():
+    """A case's result per kernel, and which version of cgroups was there; figures are in the tests' logs."""
+    found = {place: {row["case"]: row for row in read_report(f"{place}-containers.json")} for place in PLACES}
+    found = {place: rows for place, rows in found.items() if rows}
+    cases = dict.fromkeys(case for rows in found.values() for case in rows)
+    heads = [f"{next(iter(rows.values()))['cgroups']}, {version(rows)}{' (host)' if place == 'host' else ''}"
+             for place, rows in found.items()]
+    lines = ["| case | " + " | ".join(heads) + " |", "| --- " * (1 + len(heads)) + "|"]
+    for case in cases:
+        cells = [CONTAINER_MARK[rows[case]["result"]] if case in rows else "" for rows in found.values()]
+        lines.append(f"| {escape(case)} | " + " | ".join(cells) + " |")
+    reasons = {(row["case"], row["detail"]) for rows in found.values() for row in rows.values()
+               if row["result"] == "skip"}
+    lines += [""] + [f"- {case}: {reason}" for case, reason in sorted(reasons)]
+    return "\n".join(lines).rstrip() if cases else ""
+
+
 def kernels_table(columns):
-    lines = [BEGIN, "| kernel | " + " | ".join(BACKENDS) + " |", "| --- " * (1 + len(BACKENDS)) + "|"]
+    lines = ["| kernel | " + " | ".join(BACKENDS) + " |", "| --- " * (1 + len(BACKENDS)) + "|"]
     for place in PLACES:
         found = {backend: columns[place, backend] for backend in BACKENDS if (place, backend) in columns}
         if not found:
@@ -144,7 +163,7 @@ def kernels_table(columns):
         name = release(next(iter(found.values())))
         cells = [summary(found[backend]) if backend in found else "not run" for backend in BACKENDS]
         lines.append(f"| {name}{' (the machine of the run)' if place == 'host' else ''} | " + " | ".join(cells) + " |")
-    return "\n".join(lines + [END])
+    return "\n".join(lines)
 
 
 def summary(rows):
@@ -155,15 +174,26 @@ def summary(rows):
     return ", ".join(counts)
 
 
+def page_with_table(name, key, table):
+    """The page with what is between its marks replaced; None when there is nothing to put there."""
+    path = os.path.join(ROOT, "docs", name)
+    if not table or not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    begin = BEGIN % key
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(END), re.DOTALL)
+    return pattern.sub(lambda _: "\n".join([begin, table, END]), text)
+
+
 def pages(columns):
-    """path -> text. docs/KERNELS.md keeps all but its table."""
-    found = {"docs/TRUTH.md": truth_page(columns)}
-    kernels = os.path.join(ROOT, "docs", "KERNELS.md")
-    if os.path.exists(kernels):
-        with open(kernels, encoding="utf-8") as file:
-            text = file.read()
-        pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-        found["docs/KERNELS.md"] = pattern.sub(lambda _: kernels_table(columns), text)
+    """path -> text. Two pages keep all but their table."""
+    found = {"docs/TRUTH.md": truth_page(columns)} if columns else {}
+    for name, key, table in (("KERNELS.md", "kernels", kernels_table(columns) if columns else ""),
+                             ("TRUTH-CONTAINERS.md", "containers", containers_table())):
+        text = page_with_table(name, key, table)
+        if text:
+            found[f"docs/{name}"] = text
     return found
 
 
@@ -171,10 +201,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing, fail where a page differs")
     options = parser.parse_args()
-    columns = load()
-    if not columns:
+    found = pages(load())
+    if not found:
         sys.exit("truth-table: no results below build/test-results/truth: run `sudo make test`")
-    for name, text in pages(columns).items():
+    for name, text in found.items():
         path = os.path.join(ROOT, name)
         old = None
         if os.path.exists(path):

@@ -6,7 +6,7 @@
 # Databases and TLS with DATABASES=yes alone. TRUTH_ARGS and BACKENDS narrow a run while developing. One processor for
 # each VM: under emulation a second one costs more in wake-ups than it gives; the running kernel's layers have all of
 # the host's.
-# Truth watches the whole guest.
+# Truth watches the whole guest. Containers have a VM of their own, whose clock counts instructions.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -14,6 +14,12 @@ cd "$(dirname "$0")/../.."
 pick='keep-alive|connection-close|pipeline-10|segments|chunked|until-close|no-body|receive-recvmsg|send-writev|sendfile'
 pick+='|prefork|brief-processes|open-before|half-body|server-closes|client-resets|half-close|loopback|proxy|noise'
 pick="@($pick|two-lengths).@(tcp4|unix)"
+
+# A disk, and a network that delays and loses.
+devices=(--disk 64 --memory 2G)
+for module in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk sch_netem; do
+    devices+=(--module $module)
+done
 
 # The newest server that is installed or unpacked: what it needs to make a cluster, and two of its clients.
 postgres_files() {
@@ -27,6 +33,24 @@ postgres_files() {
         files+=(--file "$folder/$name:usr/lib/postgresql/$version/$name")
     done
     files+=(--file "${folder%/lib/postgresql/*}/share/postgresql/$version:usr/share/postgresql/$version")
+}
+
+# cgroup v2, nothing of v1. Waits cost nothing there, and no other load on the host moves a figure. All cases with all
+# of truth's: the last one makes 10,000 cgroups.
+containers() {
+    local kernel=$1 results=build/test-results/vm/$1-containers files=()
+    local cases="cpu throttled memory oom short io netem sum"
+    [ "${TRUTH_CASES:-}" != '*' ] || cases=""
+    [ -x build/tests/e2e/container_truth ] || return 0
+    for program in tc ip; do
+        path=$(readlink -f "$(command -v $program)") && files+=(--file "$path:usr/sbin/$program")
+    done
+    rm -rf "$results"
+    echo "# section: containers"
+    # shellcheck disable=SC2086
+    scripts/vm/run.sh --kernel "$kernel" --results "$results" --timeout 600 --icount "${devices[@]}" "${files[@]}" \
+        --file build/sonde --file build/tests/e2e/container_truth -- env TRUTH_DISK=/dev/vda \
+        build/tests/e2e/container_truth build/sonde --all --json /results/containers.json $cases
 }
 
 status=0
@@ -43,7 +67,6 @@ for kernel in ${*:-5.10 6.1 6.12 newest}; do
     for program in build/tests/truth/truth build/tests/bpf/test_*; do
         [ ! -x "$program" ] || files+=(--file "$program")
     done
-    [ ! -x build/tests/e2e/container_truth ] || files+=(--file build/tests/e2e/container_truth)
     for program in tc ip; do
         path=$(readlink -f "$(command -v $program)") && files+=(--file "$path:usr/sbin/$program")
     done
@@ -55,13 +78,14 @@ for kernel in ${*:-5.10 6.1 6.12 newest}; do
     results=build/test-results/vm/$kernel
     rm -rf "$results"
     scripts/vm/run.sh --kernel "$kernel" --results "$results" --timeout "${VM_TIMEOUT:-1700}" --cpus "${VM_CPUS:-1}" \
-        --module virtio_blk --module sch_netem --disk 64 --memory 2G "${files[@]}" -- \
+        "${devices[@]}" "${files[@]}" -- \
         env TRUTH_ARGS="${TRUTH_ARGS:---host-wide --scale 0.05 --slow 4}" \
         TRUTH_CASES="${TRUTH_CASES:-$pick}" DATABASES="${DATABASES:-}" \
         BACKENDS="${BACKENDS:-fentry kprobe tracepoint}" sh scripts/vm/guest.sh ||
         status=$?
+    containers "$kernel" || status=$?
     mkdir -p build/test-results/truth
-    for report in "$results"/*.json; do
+    for report in "$results"/*.json "$results-containers"/*.json; do
         [ ! -e "$report" ] || cp "$report" "build/test-results/truth/$kernel-$(basename "$report")"
     done
 done

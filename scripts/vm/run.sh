@@ -13,8 +13,8 @@ scripts/vm/run.sh --kernel NAME [options] -- command...
                     below /host, where the command starts; an absolute one stays where it is; SOURCE:DEST moves it
   --files LIST      the same for each line of a file
   --results DIR     unpack the VM's /results (JSON and the like, and dmesg) here
-  --module NAME     load this module of build/kernels/KERNEL/modules, where the kernel has it (repeatable)
-  --disk MIB        an empty disk of this size, /dev/vda; needs --module virtio_blk
+  --module NAME     load this module of build/kernels/KERNEL/modules, where it is there (repeatable; in this order)
+  --disk MIB        an empty disk of this size, /dev/vda; needs --module virtio_blk and what that needs
   --icount          one processor whose clock counts instructions: repeatable, slower
   --append WORDS    kernel command line
   --memory SIZE     default 1G
@@ -107,9 +107,9 @@ for item in "${files[@]}"; do
     [ -z "$item" ] || put_item "$item"
 done
 printf '%q ' "$@" >"$image/command"
-for module in "${modules[@]}"; do
-    file=$(dirname "$kernel")/modules/$module.ko
-    [ ! -s "$file" ] || put "$file" "modules/$module.ko"
+for number in "${!modules[@]}"; do
+    file=$(dirname "$kernel")/modules/${modules[number]}.ko
+    [ ! -s "$file" ] || put "$file" "modules/$number-${modules[number]}.ko"
 done
 drive=()
 if [ -n "$disk" ]; then

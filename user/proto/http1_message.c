@@ -144,6 +144,9 @@ static void response_done(struct http1_state *state, const struct proto_sink *si
 	request->flags |= REQUEST_RESPONDED;
 	if (request->flags & REQUEST_UNTOLD)
 		http1_pair_synced(state, time_ns);
+	/* Its own message may not be whole yet: what comes of it belongs to no request. */
+	if (request->flags & REQUEST_UNTOLD && state->open == 1)
+		state->flow[FLOW_REQUEST].has_request = false;
 	if (request->flags & (REQUEST_DONE | REQUEST_UNTOLD) || body_never_began(state, request))
 		http1_tell_first(state, sink, EXCHANGE_COMPLETE, 0);
 }

@@ -231,6 +231,7 @@ static int make_stages(struct agent *agent)
 	if (error)
 		return error;
 	callbacks = agent_stream_callbacks(agent);
+	streams.keep = agent_export_keep(agent);
 	error = stream_table_new(&streams, &callbacks, &agent->streams);
 	if (error)
 		return error;
@@ -342,7 +343,9 @@ static void done(struct agent *agent)
 
 int agent_run(struct config *config, const struct config_source *source)
 {
-	struct agent agent = { .config = config, .source = source, .started_realtime_ns = clock_realtime_ns(),
+	struct agent agent = { .config = config,
+			       .source = source,
+			       .started_realtime_ns = clock_realtime_ns(),
 			       .epoch_ns = clock_epoch_ns() };
 	int result = 1;
 	int error = loop_new(&agent.loop);

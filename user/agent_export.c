@@ -40,6 +40,7 @@ struct agent_export {
 	size_t resource_count, decoded_count;
 	struct trace_override overrides[2][OVERRIDES_MAX]; /* services, routes */
 	char *patterns[2][OVERRIDES_MAX];
+	struct agent_keep keep;
 };
 
 /* A copy of the decoded part text[0..length); NULL. config_load has refused what cannot be decoded. */
@@ -340,6 +341,9 @@ static int make_trace(struct agent *agent, uint64_t seed)
 	if (!error)
 		error = make_overrides(export, 1, &config->trace_route_ratios);
 	if (!error)
+		error = agent_keep_make(config, &export->keep);
+	trace.keep = &export->keep.keep;
+	if (!error)
 		error = trace_new(&trace, &export->trace);
 	if (!error)
 		agent->trace = export->trace;
@@ -377,6 +381,11 @@ static void on_stdout(void *ctx, uint32_t events)
 {
 	(void)events;
 	stdout_run(ctx);
+}
+
+const struct keep *agent_export_keep(const struct agent *agent)
+{
+	return agent->trace && agent_keep_any(&agent->export->keep) ? &agent->export->keep.keep : NULL;
 }
 
 int agent_export_loop(struct agent *agent)
@@ -457,6 +466,7 @@ void agent_export_free(struct agent *agent)
 		free(export->patterns[0][i]);
 		free(export->patterns[1][i]);
 	}
+	agent_keep_done(&export->keep);
 	free(export);
 	agent->export = NULL;
 }

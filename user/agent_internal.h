@@ -14,6 +14,7 @@
 #include "exporters/otlp/otlp.h"
 #include "exporters/stdout/stdout.h"
 #include "exporters/web/web.h"
+#include "model/keep.h"
 #include "host/host.h"
 #include "identity/identity.h"
 #include "load/capture.h"
@@ -130,6 +131,19 @@ void agent_export_watch(struct agent *agent);
 /* Sends what is left. */
 void agent_export_end(struct agent *agent);
 void agent_export_free(struct agent *agent);
+/* What spans are to tell of messages beyond what metrics need; NULL: nothing, or there are none. */
+const struct keep *agent_export_keep(const struct agent *agent);
+
+/* --- agent_keep.c */
+struct agent_keep {
+	struct keep keep;
+	char *texts[KEEP_SIDE_COUNT][KEEP_FIELDS_MAX]; /* owned: attributes, whose ends are the names */
+};
+
+/* -ENOMEM. The configuration is borrowed. */
+MUST_CHECK int agent_keep_make(const struct config *config, struct agent_keep *keep);
+void agent_keep_done(struct agent_keep *keep);
+bool agent_keep_any(const struct agent_keep *keep);
 
 /* --- agent_health.c */
 size_t agent_health(void *ctx, struct web_check *ret_checks);

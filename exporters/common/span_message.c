@@ -10,17 +10,45 @@
 #define FLAG_REMOTE_KNOWN 0x100
 #define FLAG_REMOTE 0x200
 
-static bool fill_value(struct span_message *message, const struct span_attribute *attribute, Otlp__AnyValue *value)
+static bool fill_text(struct span_message *message, struct text text, Otlp__AnyValue *value)
 {
 	otlp__any_value__init(value);
-	if (attribute->kind == SPAN_VALUE_INT) {
-		value->value_case = OTLP__ANY_VALUE__VALUE_INT_VALUE;
-		value->int_value = attribute->number;
-		return true;
-	}
 	value->value_case = OTLP__ANY_VALUE__VALUE_STRING_VALUE;
-	value->string_value = text_room_keep(&message->room, attribute->text);
+	value->string_value = text_room_keep(&message->room, text);
 	return value->string_value != NULL;
+}
+
+/* False when none of its texts found room. */
+static bool fill_list(struct span_message *message, const struct span_attribute *attribute, Otlp__ArrayValue *list)
+{
+	size_t first = message->text_count;
+
+	for (size_t i = 0; i < (size_t)attribute->number && message->text_count < SPAN_LIST_TEXTS_MAX; i++) {
+		Otlp__AnyValue *value = &message->texts[message->text_count];
+
+		if (fill_text(message, attribute->texts[i], value))
+			message->text_pointers[message->text_count++] = value;
+	}
+	otlp__array_value__init(list);
+	list->values = message->text_pointers + first;
+	list->n_values = message->text_count - first;
+	return list->n_values > 0;
+}
+
+static bool fill_value(struct span_message *message, const struct span_attribute *attribute, Otlp__AnyValue *value,
+		       Otlp__ArrayValue *list)
+{
+	if (attribute->kind == SPAN_VALUE_TEXT)
+		return fill_text(message, attribute->text, value);
+	otlp__any_value__init(value);
+	if (attribute->kind == SPAN_VALUE_LIST) {
+		value->value_case = OTLP__ANY_VALUE__VALUE_ARRAY_VALUE;
+		value->array_value = list;
+		return fill_list(message, attribute, list);
+	}
+	value->value_case = OTLP__ANY_VALUE__VALUE_INT_VALUE;
+	value->int_value = attribute->number;
+	return true;
 }
 
 static void fill_attributes(struct span_message *message, const struct span *span)
@@ -30,7 +58,7 @@ static void fill_attributes(struct span_message *message, const struct span *spa
 	for (size_t i = 0; i < span->attribute_count && count < SPAN_ATTRIBUTES_MAX; i++) {
 		const struct span_attribute *attribute = &span->attributes[i];
 
-		if (!fill_value(message, attribute, &message->values[count]))
+		if (!fill_value(message, attribute, &message->values[count], &message->lists[count]))
 			continue;
 		otlp__key_value__init(&message->pairs[count]);
 		message->pairs[count].key = (char *)(uintptr_t)attribute->key; /* only read */
@@ -67,6 +95,7 @@ void span_message_fill(struct span_message *message, const struct span *span)
 	otlp__span__init(to);
 	otlp__status__init(&message->status);
 	message->room = (struct text_room){ message->text, sizeof(message->text) };
+	message->text_count = 0;
 	fill_ids(message, span);
 	to->name = text_room_keep(&message->room, span->name);
 	if (span->trace_state.length > 0)

@@ -16,6 +16,10 @@ struct span_message {
 	Otlp__KeyValue pairs[SPAN_ATTRIBUTES_MAX];
 	Otlp__KeyValue *pair_pointers[SPAN_ATTRIBUTES_MAX];
 	Otlp__AnyValue values[SPAN_ATTRIBUTES_MAX];
+	Otlp__ArrayValue lists[SPAN_ATTRIBUTES_MAX];
+	Otlp__AnyValue texts[SPAN_LIST_TEXTS_MAX]; /* of all lists */
+	Otlp__AnyValue *text_pointers[SPAN_LIST_TEXTS_MAX];
+	size_t text_count;
 	uint8_t ids[2 * SPAN_ID_BYTES + TRACE_ID_BYTES];
 	struct text_room room;
 	char text[SPAN_TEXT_BYTES];

@@ -3,6 +3,8 @@
 
 import re
 
+import pytest
+
 from http_lab import Agent, Cgroup, Lab, free_port, tool, wait_until
 
 SERVER = """
@@ -42,25 +44,46 @@ for words in (["SET", "S3CR3T_u", "S3CR3T_v"], ["GET", "S3CR3T_u"], ["AUTH", "S3
     sock.recv(4096)
 """
 CALLS = 6 + 6
+# Everything that may be told of them is asked for: what they hold of credentials is left out all the same.
+KEEP = ["--trace.query-key=x", "--trace.query-key=token", "--trace.request-header=Host",
+        "--trace.request-header=referer", "--trace.response-header=location", "--trace.response-header=server",
+        "--trace.query-text"]
 
 
-def test_planted_secrets(tmp_path):
+@pytest.fixture(params=[[], KEEP], ids=["nothing named", "named"])
+def run(request, tmp_path):
+    """What the agent told of the calls, and with which options."""
     cgroup = Cgroup("secrets")
-    agent = Agent(cgroup, tmp_path / "agent.log", "--stdout.spans")
+    agent = Agent(cgroup, tmp_path / "agent.log", "--stdout.spans", *request.param)
     lab = Lab(cgroup, agent, str(tmp_path), "secrets")
+
+    def told():
+        return (tmp_path / "agent.log").read_text(encoding="utf-8", errors="replace")
     try:
         port, redis = free_port(), free_port()
         lab.start([tool("redis-server"), "--port", str(redis), "--bind", "127.0.0.1", "--save", ""], "store", redis)
         lab.start(["/usr/bin/python3", "-c", SERVER, str(port)], "server", port)
         lab.run(["/usr/bin/python3", "-c", CLIENT, str(port), str(redis)], "client")
-
-        def told():
-            return (tmp_path / "agent.log").read_text(encoding="utf-8", errors="replace")
         wait_until(lambda: told().count('{"service"') == 2 * CALLS, 20, f"{2 * CALLS} spans")
     finally:
         lab.stop()
         agent.stop()
         cgroup.remove()
-    assert not re.findall(r"S3CR3T_\w", told())
-    for seen in ('"/plain"', "jsessionid=REDACTED/rest;v=REDACTED", "/absolute", '"SET"', '"CLIENT SETNAME"'):
-        assert seen in told(), seen
+    return told(), request.param
+
+
+def test_planted_secrets(run):
+    told, _ = run
+    assert not re.findall(r"S3CR3T_\w", told)
+    for seen in ('"/plain', "jsessionid=REDACTED/rest;v=REDACTED", "/absolute", '"SET"', '"CLIENT SETNAME"'):
+        assert seen in told, seen
+
+
+def test_what_is_named_is_told(run):
+    told, named = run
+    list_of = '{"key":"%s","value":{"arrayValue":{"values":[{"stringValue":"%s"}]}}}'
+    for text in ('"url.query","value":{"stringValue":"token=REDACTED&x=1"}', "/plain?token=REDACTED&x=1",
+                 list_of % ("http.response.header.location", "/next"), list_of % ("http.request.header.referer", "/"),
+                 '{"key":"http.response.header.server","value":{"arrayValue":{"values":[{"stringValue":"BaseHTTP'):
+        assert (text in told) == bool(named), text
+    assert ("http.request.header" in told) == bool(named)

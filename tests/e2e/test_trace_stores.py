@@ -75,7 +75,7 @@ def number_above(spans, span):
 
 
 def database_calls(spans, book):
-    """(number, store) -> number of the request that it was told to be below; None: no parent. Times are looked at too."""
+    """(number, store) -> number of the request that it was told to be below; None: no parent. Times are looked at."""
     uses = collections.defaultdict(list)
     for span in spans.values():
         if span["says"].get("db.system.name") and span["kind"] == 2:

@@ -16,7 +16,7 @@
 #define BIT_KNOWN 0x04 /* peer_position is told */
 #define KIND(byte) ((byte) >> 4 & 7)
 #define PIPELINE_MAX 1024
-#define REQUEST_MEMORY_MAX (256 + 1024 + 255)
+#define REQUEST_MEMORY_MAX (256 + 1024 + 255 + 700 + KEEP_QUERY_BYTES + KEEP_FIELDS_BYTES)
 #define MEMORY_MAX (1024 + 2 * 2048 + PIPELINE_MAX * REQUEST_MEMORY_MAX)
 
 enum kind {
@@ -43,6 +43,32 @@ struct world {
 	bool asked;
 };
 
+static const char *const query_keys[] = { "a", "q", "token" };
+static const struct keep keep = {
+	.fields = { { { "host", 4, "host" }, { "x", 1, "x" }, { "referer", 7, "referer" } },
+		    { { "server", 6, "server" } } },
+	.field_counts = { 3, 1 },
+	.letters = { 1u << ('h' & 31) | 1u << ('x' & 31) | 1u << ('r' & 31), 1u << ('s' & 31) },
+	.query_keys = query_keys,
+	.query_key_count = 3,
+};
+
+static void check_kept(const struct world *world, const struct http_facts *http)
+{
+	struct text rest = http->fields;
+	struct kept_field field;
+
+	assert(world->sink.keep || http->query.length + http->fields.length == 0);
+	assert(http->query.length <= KEEP_QUERY_BYTES && http->fields.length <= KEEP_FIELDS_BYTES);
+	assert(memchr(http->query.data ? http->query.data : "", '#', http->query.length) == NULL);
+	while (kept_next(&rest, &field)) {
+		assert(field.side < KEEP_SIDE_COUNT && field.index < keep.field_counts[field.side]);
+		assert(field.value.length > 0 && field.value.length <= KEEP_VALUE_BYTES);
+		assert(field.index != 2 || memchr(field.value.data, '?', field.value.length) == NULL);
+	}
+	assert(rest.length == 0);
+}
+
 static void on_exchange(void *ctx, struct exchange *exchange)
 {
 	struct world *world = ctx;
@@ -58,6 +84,7 @@ static void on_exchange(void *ctx, struct exchange *exchange)
 	assert(exchange->error != EXCHANGE_COMPLETE || exchange->http.status >= 101);
 	assert(exchange->request_body_bytes <= world->crossed[FLOW_REQUEST]);
 	assert(exchange->response_body_bytes <= world->crossed[FLOW_RESPONSE]);
+	check_kept(world, &exchange->http);
 	if (exchange->http.path.length > 0)
 		assert(memchr(exchange->http.path.data, '?', exchange->http.path.length) == NULL);
 }
@@ -198,12 +225,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	check_detect(data + 1, size - 1);
+	/* Half of the inputs: something is kept, too. */
 	world.sink = (struct proto_sink){
 		.ctx = &world,
 		.exchange = on_exchange,
 		.skip_until = on_skip_until,
 		.active = on_active,
 		.losses = &world.losses,
+		.keep = data[0] & 0x80 ? &keep : NULL,
 	};
 	world.state = http1_ops.state_new();
 	if (!world.state)

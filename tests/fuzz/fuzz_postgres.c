@@ -15,7 +15,7 @@
 #define BIT_NO_WAIT 0x02
 #define BIT_KNOWN 0x04 /* peer_position is told */
 #define KIND(byte) ((byte) >> 4 & 7)
-#define MEMORY_MAX (512 + 8192 * 80 + 512 * 24 + 4096)
+#define MEMORY_MAX (KEEP_STATEMENT_BYTES + 512 + 8192 * 80 + 512 * 24 + 4096)
 
 enum kind {
 	KIND_BYTES,
@@ -40,6 +40,8 @@ struct world {
 	bool asked;
 };
 
+static const struct keep keep = { .query_text = true };
+
 static void on_exchange(void *ctx, struct exchange *exchange)
 {
 	struct world *world = ctx;
@@ -53,6 +55,7 @@ static void on_exchange(void *ctx, struct exchange *exchange)
 	assert(exchange->response_last_ns <= world->time_ns);
 	assert(exchange->db.operation.length <= 32 && exchange->db.collection.length <= 127);
 	assert(exchange->db.summary.length <= 255 && exchange->db.name_space.length <= 63);
+	assert(exchange->db.query_text.length <= (world->sink.keep ? KEEP_STATEMENT_BYTES : 0));
 	assert(exchange->db.status.length <= 5 && !memchr(exchange->db.status.data, 0, exchange->db.status.length));
 	assert(exchange->error == EXCHANGE_COMPLETE || exchange->db.status.length == 0);
 }
@@ -209,6 +212,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.active = on_active,
 		.losses = &world.losses,
 		.transaction = on_transaction,
+		.keep = data[0] & 0x80 ? &keep : NULL,
 	};
 	world.state = postgres_ops.state_new();
 	shared = postgres_ops.shared_new(1);

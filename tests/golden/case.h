@@ -59,6 +59,12 @@ struct golden_case {
 	size_t ask_count;
 	char *transactions[CASE_LINES_MAX];
 	size_t transaction_count;
+	struct keep keep; /* what is kept, with has_keep */
+	bool has_keep;
+	char *names[CASE_LINES_MAX]; /* what keep points to, owned */
+	size_t name_count;
+	char *kept[CASE_LINES_MAX]; /* what must be kept of each exchange */
+	size_t kept_count;
 	uint64_t out_of_step[STEP_REASON_COUNT];
 };
 
@@ -74,6 +80,10 @@ static void case_free(struct golden_case *golden)
 		free(golden->asks[i]);
 	for (size_t i = 0; i < golden->transaction_count; i++)
 		free(golden->transactions[i]);
+	for (size_t i = 0; i < golden->name_count; i++)
+		free(golden->names[i]);
+	for (size_t i = 0; i < golden->kept_count; i++)
+		free(golden->kept[i]);
 	free(golden);
 }
 
@@ -215,12 +225,47 @@ static bool parse_loss(struct golden_case *golden, const char *line)
 	return false;
 }
 
+static void keep_field(struct golden_case *golden, enum keep_side side, const char *name)
+{
+	struct keep *keep = &golden->keep;
+
+	keep->fields[side][keep->field_counts[side]++] =
+		(struct keep_field){ .name = name, .length = strlen(name), .attribute = name };
+	keep->letters[side] |= 1u << (*name & 31);
+}
+
+/* "keep query KEY", "keep request NAME", "keep response NAME", "keep text" */
+static bool parse_keep(struct golden_case *golden, const char *line)
+{
+	const char *name = strchr(line, ' ');
+	char *copy = strdup(name ? name + 1 : "");
+
+	golden->has_keep = true;
+	golden->names[golden->name_count++] = copy;
+	if (!strcmp(line, "text"))
+		golden->keep.query_text = true;
+	else if (!copy || !*copy || golden->name_count == CASE_LINES_MAX)
+		return false;
+	else if (!strncmp(line, "request ", 8))
+		keep_field(golden, KEEP_REQUEST, copy);
+	else if (!strncmp(line, "response ", 9))
+		keep_field(golden, KEEP_RESPONSE, copy);
+	else if (golden->keep.query_key_count + 1 == golden->name_count && !strncmp(line, "query ", 6))
+		golden->keep.query_key_count++; /* these stand first: they are one array */
+	else
+		return false;
+	golden->keep.query_keys = (const char *const *)golden->names;
+	return true;
+}
+
 static bool parse_option(struct golden_case *golden, const char *line)
 {
 	const char *rest;
 	uint64_t request;
 	uint64_t response;
 
+	if (!strncmp(line, "keep ", 5))
+		return parse_keep(golden, line + 5);
 	if (!strncmp(line, "unknown-positions", 17))
 		golden->unknown_positions = true;
 	else if (!strncmp(line, "no-loss ", 8))
@@ -269,6 +314,8 @@ static bool parse_line(struct golden_case *golden, const char *line)
 		return keep_line(golden->exchanges, &golden->exchange_count, line + 2);
 	case 't':
 		return keep_line(golden->transactions, &golden->transaction_count, line + 2);
+	case '+':
+		return keep_line(golden->kept, &golden->kept_count, line + 2);
 	case '?':
 		return keep_line(golden->asks, &golden->ask_count, line + 2);
 	case '!':

@@ -42,6 +42,9 @@ struct player {
 	size_t ask_count;
 	char *transactions[PLAYER_TOLD_MAX];
 	size_t transaction_count;
+	char *kept[PLAYER_TOLD_MAX];
+	size_t kept_count;
+	const struct keep *keep; /* NULL: nothing is kept */
 	void *shared;
 	uint32_t start[2];
 	int active;
@@ -118,6 +121,27 @@ static char *format_db(const struct player *player, const struct exchange *excha
 	return line;
 }
 
+/* "QUERY NAME=VALUE|NAME=VALUE", or a statement's text. */
+static char *format_kept(const struct player *player, const struct exchange *exchange)
+{
+	bool is_http = exchange->protocol == PROTOCOL_HTTP1;
+	struct text rest = exchange->http.fields;
+	struct kept_field field;
+	char *line = format_text(is_http ? exchange->http.query : exchange->db.query_text);
+
+	for (const char *between = " "; kept_next(&rest, &field); between = "|") {
+		char *longer;
+
+		assert_true(field.index < player->keep->field_counts[field.side]);
+		assert_true(asprintf(&longer, "%s%s%s=%.*s", line, between,
+				     player->keep->fields[field.side][field.index].name, (int)field.value.length,
+				     field.value.data) > 0);
+		free(line);
+		line = longer;
+	}
+	return line;
+}
+
 static void player_exchange(void *ctx, struct exchange *exchange)
 {
 	struct player *player = ctx;
@@ -126,6 +150,11 @@ static void player_exchange(void *ctx, struct exchange *exchange)
 	assert_int_equal(exchange->protocol, player->ops->protocol);
 	player->told[player->told_count++] = exchange->protocol == PROTOCOL_HTTP1 ? format_http(player, exchange) :
 										    format_db(player, exchange);
+	if (player->keep)
+		player->kept[player->kept_count++] = format_kept(player, exchange);
+	else
+		assert_int_equal(
+			exchange->http.query.length + exchange->http.fields.length + exchange->db.query_text.length, 0);
 }
 
 static void player_transaction(void *ctx, const struct db_transaction *transaction)
@@ -156,9 +185,10 @@ static void player_active(void *ctx, enum http_method method, int change)
 	assert_true(player->active >= 0);
 }
 
-static void player_init(struct player *player, const struct proto_ops *ops, const uint32_t start[2])
+static void player_init(struct player *player, const struct proto_ops *ops, const struct golden_case *golden)
 {
 	*player = (struct player){ .ops = ops, .state = ops->state_new() };
+	player->keep = golden->has_keep ? &golden->keep : NULL;
 	assert_non_null(player->state);
 	player->sink = (struct proto_sink){
 		.ctx = player,
@@ -167,6 +197,7 @@ static void player_init(struct player *player, const struct proto_ops *ops, cons
 		.active = player_active,
 		.losses = &player->losses,
 		.transaction = player_transaction,
+		.keep = player->keep,
 	};
 	if (ops->shared_new) {
 		player->shared = ops->shared_new(1);
@@ -174,7 +205,7 @@ static void player_init(struct player *player, const struct proto_ops *ops, cons
 		ops->join(player->state, player->shared);
 	}
 	for (int flow = 0; flow < 2; flow++)
-		player->lanes[flow].position = player->start[flow] = start[flow];
+		player->lanes[flow].position = player->start[flow] = golden->start[flow];
 }
 
 static void player_done(struct player *player)
@@ -188,6 +219,8 @@ static void player_done(struct player *player)
 		free(player->asks[i]);
 	for (size_t i = 0; i < player->transaction_count; i++)
 		free(player->transactions[i]);
+	for (size_t i = 0; i < player->kept_count; i++)
+		free(player->kept[i]);
 }
 
 /* The next event of the flow, or NULL. */

@@ -40,6 +40,8 @@ static void show(const struct player *player, const struct golden_case *golden, 
 		fprintf(stderr, "? %s\n", player->asks[i]);
 	for (size_t i = 0; i < player->transaction_count; i++)
 		fprintf(stderr, "t %s\n", player->transactions[i]);
+	for (size_t i = 0; i < player->kept_count; i++)
+		fprintf(stderr, "+ %s\n", player->kept[i]);
 	if (player->opaque)
 		fprintf(stderr, player->encrypted ? "encrypted\n" : "opaque\n");
 }
@@ -54,6 +56,9 @@ static void check_exact(const struct player *player, const struct golden_case *g
 		right = !strcmp(player->told[i], golden->exchanges[i]);
 	for (size_t i = 0; right && i < golden->transaction_count; i++)
 		right = !strcmp(player->transactions[i], golden->transactions[i]);
+	right = right && player->kept_count == golden->kept_count;
+	for (size_t i = 0; right && i < golden->kept_count; i++)
+		right = !strcmp(player->kept[i], golden->kept[i]);
 	if (with_asks)
 		right = right && player->ask_count == golden->ask_count;
 	for (size_t i = 0; right && with_asks && i < golden->ask_count; i++)
@@ -69,7 +74,7 @@ static void play_exact(const struct golden_case *golden, const struct event *eve
 {
 	struct player player;
 
-	player_init(&player, golden_protocol.ops, golden->start);
+	player_init(&player, golden_protocol.ops, golden);
 	player_play(&player, golden, events, count, order);
 	check_exact(&player, golden, mode, with_asks);
 	player_done(&player);
@@ -253,7 +258,7 @@ static void play_lost(const struct golden_case *golden)
 			struct player player;
 
 			snprintf(mode, sizeof(mode), "segment %zu lost, order %d", i + 1, order);
-			player_init(&player, golden_protocol.ops, golden->start);
+			player_init(&player, golden_protocol.ops, golden);
 			player_play(&player, golden, events, golden->event_count - 1, order);
 			check_with_loss(&player, golden, mode);
 			player_done(&player);
@@ -274,7 +279,7 @@ static void play_cut_off(const struct golden_case *golden)
 			memcpy(events, golden->events, sizeof(events));
 			cut(&golden->events[i], at, &events[i], &rest);
 			snprintf(mode, sizeof(mode), "cut off in segment %zu at %zu", i + 1, at);
-			player_init(&player, golden_protocol.ops, golden->start);
+			player_init(&player, golden_protocol.ops, golden);
 			player_play(&player, golden, events, i + (at > 0), PLAY_AS_IT_WAS);
 			check_truthful(&player, golden, mode);
 			player_done(&player);

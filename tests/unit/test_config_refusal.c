@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/config_world.h"
@@ -197,6 +198,45 @@ static void conflicts(void **state)
 		"is up to half of the ring");
 }
 
+/* Fields of credentials are refused, whatever their case and form; names are names. */
+static void headers(void **state)
+{
+	static const char *const refused[] = {
+		"Authorization", "proxy-authorization",  "Cookie",  "set-cookie", "X-Api-Key", "x-auth-token",
+		"x-csrf-token",  "X-Amz-Security-Token", "session", "1st",        "x y",       "x:",
+		"x\xc3"
+	};
+	struct config_world *world = *state;
+	char flag[64], message[512];
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		const char *const kinds[] = { "request", "response" };
+
+		snprintf(flag, sizeof(flag), "--trace.%s-header=%s", kinds[i % 2], refused[i]);
+		config_world_load(world, FLAGS(flag), VARIABLES());
+		snprintf(message, sizeof(message), "stands for no credentials (authorization,");
+		assert_non_null(strstr(world->error, message));
+		assert_int_equal(world->result, -EINVAL);
+	}
+	FLAG_REFUSED("--trace.query-key=a&b",
+		     "--trace.query-key: \"a&b\" is not allowed; allowed is a parameter's name as URLs have it, "
+		     "without & ; = # and blanks");
+}
+
+static void names_of_headers(void **state)
+{
+	struct config_world *world = *state;
+
+	config_world_load(world,
+			  FLAGS("--trace.request-header=X-Request-Id", "--trace.request-header=idempotency-key",
+				"--trace.response-header=Server", "--trace.query-key=token", "--trace.query-text"),
+			  VARIABLES());
+	assert_int_equal(world->result, 0);
+	assert_string_equal(world->config.trace_request_headers.items[0], "X-Request-Id");
+	assert_int_equal(world->config.trace_request_headers.count, 2);
+	assert_true(world->config.trace_query_text);
+}
+
 static void overridden_values_are_checked_too(void **state)
 {
 	assert_refused(state, FLAGS("--log.level=info"), VARIABLES("SONDE_LOG_LEVEL=loud"),
@@ -229,6 +269,8 @@ int main(void)
 		CONFIG_TEST(telemetry_paths),
 		CONFIG_TEST(routes),
 		CONFIG_TEST(conflicts),
+		CONFIG_TEST(headers),
+		CONFIG_TEST(names_of_headers),
 		CONFIG_TEST(overridden_values_are_checked_too),
 		CONFIG_TEST(lists_have_limits),
 	};

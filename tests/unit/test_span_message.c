@@ -41,13 +41,17 @@ static void json_is_the_specifications(void **state)
 		"\"traceState\":\"a=1\",\"parentSpanId\":\"0909090909090909\",\"name\":\"GET /x\",\"kind\":3,"
 		"\"startTimeUnixNano\":\"1544712660000000000\",\"endTimeUnixNano\":\"1544712661000000000\","
 		"\"attributes\":[{\"key\":\"n\",\"value\":{\"intValue\":\"-7\"}},"
-		"{\"key\":\"t\",\"value\":{\"stringValue\":\"a\\\"b\xEF\xBF\xBD\"}}],"
+		"{\"key\":\"t\",\"value\":{\"stringValue\":\"a\\\"b\xEF\xBF\xBD\"}},"
+		"{\"key\":\"l\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"1\"},"
+		"{\"stringValue\":\"2\"}]}}}],"
 		"\"status\":{\"code\":2},\"flags\":769}";
+	const struct text texts[] = { { "1", 1 }, { "2", 1 } };
 	const struct span_attribute attributes[] = {
 		{ .key = "n", .kind = SPAN_VALUE_INT, .number = -7 },
 		{ .key = "t", .kind = SPAN_VALUE_TEXT, .text = { "a\"b\xff", 4 } },
+		{ .key = "l", .kind = SPAN_VALUE_LIST, .number = 2, .texts = texts },
 	};
-	struct span span = sample(attributes, 2);
+	struct span span = sample(attributes, 3);
 	struct span_message message;
 	struct buffer out;
 
@@ -79,12 +83,15 @@ static void a_root_has_no_parent(void **state)
 static void what_is_packed_unpacks(void **state)
 {
 	static char long_text[SPAN_TEXT_BYTES];
+	static struct text texts[100];
 	const struct span_attribute attributes[] = {
 		{ .key = "bad", .kind = SPAN_VALUE_TEXT, .text = { "\0\xc3", 2 } },
 		{ .key = "long", .kind = SPAN_VALUE_TEXT, .text = { long_text, sizeof(long_text) } },
 		{ .key = "after", .kind = SPAN_VALUE_INT, .number = 1 },
+		{ .key = "long list", .kind = SPAN_VALUE_LIST, .number = 1, .texts = &attributes[1].text },
+		{ .key = "list", .kind = SPAN_VALUE_LIST, .number = 100, .texts = texts },
 	};
-	struct span span = sample(attributes, 3);
+	struct span span = sample(attributes, 5);
 	struct span_message message;
 	static uint8_t packed[SPAN_TEXT_BYTES];
 	Otlp__Span *back;
@@ -92,13 +99,17 @@ static void what_is_packed_unpacks(void **state)
 
 	(void)state;
 	memset(long_text, 'x', sizeof(long_text));
+	for (size_t i = 0; i < 100; i++)
+		texts[i] = (struct text){ "v", 1 };
 	span_message_fill(&message, &span);
 	size = otlp__span__get_packed_size(&message.span);
 	assert_true(size < sizeof(packed));
 	assert_int_equal(otlp__span__pack(&message.span, packed), size);
 	back = otlp__span__unpack(NULL, size, packed);
 	assert_non_null(back);
-	assert_int_equal(back->n_attributes, 2); /* the one without room is left out */
+	assert_int_equal(back->n_attributes, 3); /* those without room are left out */
+	assert_int_equal(back->attributes[2]->value->array_value->n_values, SPAN_LIST_TEXTS_MAX);
+	assert_string_equal(back->attributes[2]->value->array_value->values[1]->string_value, "v");
 	assert_string_equal(back->attributes[0]->value->string_value, "\xEF\xBF\xBD\xEF\xBF\xBD");
 	assert_string_equal(back->attributes[1]->key, "after");
 	assert_memory_equal(back->trace_id.data, span.trace_id, TRACE_ID_BYTES);

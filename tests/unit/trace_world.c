@@ -17,6 +17,15 @@ static void keep(char *to, size_t size, struct text text)
 	to[text.length] = '\0';
 }
 
+static size_t list(struct seen_span *seen, size_t used, const struct span_attribute *attribute)
+{
+	used += (size_t)snprintf(seen->attributes + used, sizeof(seen->attributes) - used, "%s=", attribute->key);
+	for (int64_t i = 0; i < attribute->number; i++)
+		used += (size_t)snprintf(seen->attributes + used, sizeof(seen->attributes) - used, "[%.*s]",
+					 (int)attribute->texts[i].length, attribute->texts[i].data);
+	return used + (size_t)snprintf(seen->attributes + used, sizeof(seen->attributes) - used, "\n");
+}
+
 static void on_span(void *ctx, const struct span *span)
 {
 	struct trace_world *world = ctx;
@@ -32,7 +41,9 @@ static void on_span(void *ctx, const struct span *span)
 	for (size_t i = 0; i < span->attribute_count; i++) {
 		const struct span_attribute *attribute = &span->attributes[i];
 
-		if (attribute->kind == SPAN_VALUE_INT)
+		if (attribute->kind == SPAN_VALUE_LIST)
+			used = list(seen, used, attribute);
+		else if (attribute->kind == SPAN_VALUE_INT)
 			used += (size_t)snprintf(seen->attributes + used, sizeof(seen->attributes) - used, "%s=%lld\n",
 						 attribute->key, (long long)attribute->number);
 		else

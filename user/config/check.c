@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <pcre2.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/number.h"
 #include "base/percent.h"
@@ -53,6 +54,8 @@ bool check_pattern(const char *value)
 	return code != NULL;
 }
 
+#define QUERY_KEY_MAX 64
+#define HEADER_NAME_MAX 64
 #define ROUTE_BYTES_MAX 255 /* as aggregate keeps them */
 
 /* One segment, text[0..length): literal, {name}, or `*` when it is the last. */
@@ -95,6 +98,42 @@ bool check_url(const char *value)
 	size_t scheme = !strncmp(value, "https://", 8) ? 8 : !strncmp(value, "http://", 7) ? 7 : 0;
 
 	return scheme && value[scheme] && value[scheme] != '/' && !strpbrk(value, " #");
+}
+
+bool check_query_key(const char *value)
+{
+	return *value && strlen(value) <= QUERY_KEY_MAX && !strpbrk(value, "&;=# ?\t");
+}
+
+/* What begins with a letter and ends with one of these words is taken for credentials, too: x-csrf-token. */
+static bool is_credential(const char *name)
+{
+	static const char *const words[] = { "authorization",    "cookie",        "cookie2",       "token",
+					     "secret",           "password",      "passwd",        "credential",
+					     "credentials",      "signature",     "session",       "session-id",
+					     "api-key",          "apikey",        "access-key",    "secret-key",
+					     "subscription-key", "functions-key", "authentication" };
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t size = strlen(words[i]);
+
+		if (length >= size && !strcasecmp(name + length - size, words[i]) &&
+		    (length == size || name[length - size - 1] == '-' || name[length - size - 1] == '_'))
+			return true;
+	}
+	return false;
+}
+
+/* field-name = token (RFC 9110 section 5.1), of the characters that names in use have. */
+bool check_header_name(const char *value)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	size_t length = strlen(value);
+
+	return length > 0 && length <= HEADER_NAME_MAX && strchr(letters, *value) &&
+	       value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] == '\0' &&
+	       !is_credential(value);
 }
 
 bool check_ratio(const char *value)

@@ -16,6 +16,8 @@ bool check_route(const char *value);
 /* Compiles as a regular expression. */
 bool check_pattern(const char *value);
 bool check_url(const char *value);
+bool check_query_key(const char *value);
+bool check_header_name(const char *value);
 bool check_ratio(const char *value);
 /* NAME=VALUE, percent-encoded; PATTERN=RATIO. */
 bool check_key_value(const char *value);

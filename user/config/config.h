@@ -164,6 +164,10 @@ struct config {
 	struct string_list trace_service_ratios; /* "GLOB=RATIO" */
 	struct string_list trace_route_ratios;
 	struct string_list trace_excluded; /* globs of paths */
+	struct string_list trace_query_keys;
+	struct string_list trace_request_headers;
+	struct string_list trace_response_headers;
+	bool trace_query_text; /* false */
 	struct config_otlp otlp[OTLP_SET_COUNT];
 	char *otlp_proxy;
 	char *otlp_service_name;

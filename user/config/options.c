@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "config/check.h"
 #include "config/collectors.h"
+#include "model/keep.h"
 
 #define KIB UINT64_C(1024)
 #define MIB (1024 * KIB)

@@ -11,6 +11,11 @@
 		.fallback = "", .may_be_empty = true, .allowed = "a path, or empty", .help = (HELP),         \
 	}
 
+#define HEADER_NAME_ALLOWED                                                                                \
+	"a header field's name that begins with a letter and stands for no credentials (authorization, "   \
+	"proxy-authorization, cookie, set-cookie, x-api-key, x-auth-token, x-amz-security-token and the "  \
+	"like are refused)"
+
 /* SET: "" or "traces-"; OF: " of traces"; ELSE: what the option says when it is empty. */
 #define OTLP_ROWS(SET, INDEX, OF, ELSE)                                                                            \
 	{                                                                                                          \
@@ -122,6 +127,47 @@
 		.list_limit = 256,
 		.allowed = "a pattern of a path, with *, ? and [...]",
 		.help = "Requests whose path matches, and the calls made for them, never become spans: /health*.",
+	},
+	{
+		.name = "trace.query-key",
+		.kind = OPTION_TEXT_LIST,
+		FIELD(trace_query_keys),
+		.placeholder = "KEY",
+		.fallback = "",
+		.list_limit = 64,
+		.check = check_query_key,
+		.allowed = "a parameter's name as URLs have it, without & ; = # and blanks",
+		.help = "Parameter of queries that spans may tell; all others are left out. Where the name stands for "
+			"credentials the value is REDACTED.",
+	},
+	{
+		.name = "trace.request-header",
+		.kind = OPTION_TEXT_LIST,
+		FIELD(trace_request_headers),
+		.placeholder = "NAME",
+		.fallback = "",
+		.list_limit = KEEP_FIELDS_MAX,
+		.check = check_header_name,
+		.allowed = HEADER_NAME_ALLOWED,
+		.help = "Header field of requests that spans tell, as http.request.header.NAME.",
+	},
+	{
+		.name = "trace.response-header",
+		.kind = OPTION_TEXT_LIST,
+		FIELD(trace_response_headers),
+		.placeholder = "NAME",
+		.fallback = "",
+		.list_limit = KEEP_FIELDS_MAX,
+		.check = check_header_name,
+		.allowed = HEADER_NAME_ALLOWED,
+		.help = "Header field of responses that spans tell, as http.response.header.NAME.",
+	},
+	{
+		.name = "trace.query-text",
+		.kind = OPTION_BOOL,
+		FIELD(trace_query_text),
+		.fallback = "false",
+		.help = "Spans of SQL databases tell the statement, with a ? for each literal.",
 	},
 	{
 		.name = "trace.remote-parents",

@@ -75,6 +75,8 @@ struct http_facts {
 		path; /* of the request target, without query; cut at a maximum; "*" and authority forms as they are */
 	struct text traceparent; /* as sent, of the one such field there is; else empty */
 	struct text tracestate;  /* all lines, with commas between */
+	struct text query;       /* what the user named of it (model/keep.h); else empty */
+	struct text fields;      /* likewise of header fields: see kept_next() */
 	struct text host; /* Host field or the absolute form's authority, as sent (may hold ":port"); may be empty */
 };
 
@@ -85,6 +87,7 @@ struct db_facts {
 	struct text collection; /* db.collection.name: the first table; "" for Redis */
 	struct text summary;    /* db.query.summary, at most 255 bytes; "" for Redis */
 	struct text name_space; /* db.namespace: PostgreSQL's database, Redis's database number */
+	struct text query_text; /* db.query.text, sanitised, where the user wants it (model/keep.h); else "" */
 	struct text status;     /* db.response.status_code: SQLSTATE, or Redis's error prefix; "" on success */
 	uint64_t rows;          /* returned or affected, when rows_known */
 	uint32_t hits;          /* cache lookups of this command that found something */

@@ -26,16 +26,19 @@ enum span_status {
 enum span_value {
 	SPAN_VALUE_TEXT,
 	SPAN_VALUE_INT,
+	SPAN_VALUE_LIST, /* of texts */
 };
 
 struct span_attribute {
 	const char *key;
 	enum span_value kind;
 	struct text text;
-	int64_t number;
+	int64_t number;           /* of a list: how many texts it has */
+	const struct text *texts; /* of a list */
 };
 
-#define SPAN_ATTRIBUTES_MAX 24
+#define SPAN_ATTRIBUTES_MAX 56 /* 24, and the header fields that the user may name */
+#define SPAN_LIST_TEXTS_MAX 64 /* of all lists of a span */
 #define TRACE_ID_BYTES 16
 #define SPAN_ID_BYTES 8
 

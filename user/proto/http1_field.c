@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The few header fields that decide framing and pairing, found by their first letter; all others are passed over
- * unread.
+ * unread, but for those that the user named (http1_keep.c).
  *   field-line = field-name ":" OWS field-value OWS       RFC 9112 section 5
  *   obs-fold   = OWS CRLF RWS                              RFC 9112 section 5.2: a folded line continues the one before
  * Findings are flags of the flow, judged when the head is complete.
@@ -234,4 +234,6 @@ void http1_field_line(struct http1_feed *feed, const char *line, size_t length)
 		flow->flags |= HEAD_MALFORMED;
 	else if (flow->field != FIELD_OTHER)
 		take_value(feed, flow->field, trim(line + value_at, length - value_at));
+	if (feed->sink->keep)
+		http1_keep_field(feed, line, length);
 }

@@ -110,8 +110,9 @@ static void pass_fields(struct http1_feed *feed)
 {
 	const uint8_t *at = feed->chunk->data + feed->at;
 	const uint8_t *end = feed->chunk->data + feed->chunk->length;
+	uint32_t letters = http1_field_letters(feed);
 
-	while (at < end && !http1_field_matters(feed->which, *at)) {
+	while (at < end && !http1_field_matters(letters, *at)) {
 		const uint8_t *lf = memchr(at, '\n', (size_t)(end - at));
 
 		if (!lf)

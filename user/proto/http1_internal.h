@@ -3,7 +3,7 @@
  * Inside of HTTP/1: the state of one connection and what its files ask of each other. Included by http1*.c only.
  * The way of a byte: http1.c sends it by phase to http1_head.c (lines; http1_line.c and http1_field.c read them) or
  * http1_body.c (framing); both tell http1_pair.c, which holds open requests and finds their responses.
- * Nothing here copies more than a path, a host name and one line that is split over chunks.
+ * Nothing here copies more than a path, a host name, one line that is split over chunks, and what the user named.
  */
 #pragma once
 
@@ -114,14 +114,25 @@ enum http1_request_flag {
 	REQUEST_UNTOLD = 64,     /* given up and counted; stays only to take its response */
 };
 
-/* What a request says of the trace it belongs to. Few requests say anything: they have no room for it otherwise. */
-struct http1_trace {
+/* What the user wants of an exchange beyond what metrics need. */
+struct http1_kept {
+	uint16_t query_length;
+	uint16_t fields_length;
+	char query[KEEP_QUERY_BYTES];
+	char fields[KEEP_FIELDS_BYTES]; /* one behind the other: see kept_next() */
+};
+
+/* What a request says of the trace it belongs to, and what the user wants of it. Few requests say anything: they have
+ * no room for it otherwise. */
+struct http1_extra {
 	uint8_t parent_count; /* of traceparent fields: more than one is none */
 	uint8_t parent_length;
 	uint16_t state_length; /* all lines, with commas between */
 	bool state_too_long;
+	bool has_kept;
 	char parent[HTTP1_TRACEPARENT_MAX];
 	char state[HTTP1_TRACESTATE_MAX];
+	struct http1_kept kept[]; /* one with has_kept, else none */
 };
 
 struct http1_request {
@@ -144,7 +155,7 @@ struct http1_request {
 	uint64_t request_body_bytes;
 	uint64_t response_body_bytes;
 	char *long_text;           /* owned; path and host when they do not fit text */
-	struct http1_trace *trace; /* owned; NULL without such fields */
+	struct http1_extra *extra; /* owned; NULL without such fields */
 	char text[HTTP1_INLINE_TEXT];
 };
 
@@ -161,7 +172,7 @@ struct http1_state {
 	bool interim_alone;  /* the last 1xx response had no request: its final one has none either */
 	bool tunnel_pending; /* the last request asked for a tunnel and has no answer yet */
 	bool opaque;
-	uint32_t text_bytes;         /* of all long_text and trace */
+	uint32_t text_bytes;         /* of all long_text and extra */
 	uint32_t last_peer_position; /* of the last request's first byte; 0 none, or not known */
 	bool resync;                 /* requests were lost, and none was opened since */
 	uint64_t resync_offset;      /* where the first request after the last lost ones began, and when */
@@ -205,16 +216,30 @@ void http1_field_line(struct http1_feed *feed, const char *line, size_t length);
 /* http1_trace.c: without memory, or beyond the maxima, a request says nothing of a trace. */
 void http1_traceparent(struct http1_feed *feed, struct text value);
 void http1_tracestate(struct http1_feed *feed, struct text value);
-void http1_trace_free(struct http1_state *state, struct http1_request *request);
-void http1_trace_tell(const struct http1_request *request, struct http_facts *facts);
+/* Of the message's request, made if need be; NULL without memory, or without a request. */
+struct http1_extra *http1_extra_of(struct http1_feed *feed);
+void http1_extra_free(struct http1_state *state, struct http1_request *request);
+void http1_extra_tell(const struct http1_request *request, struct http_facts *facts);
 
-/* False: a line that begins with this byte is a field that is not read. Else it may be one, or a folded line, or the
- * end of the head. One bit for each letter: c, e, h, t, u in requests, c and t in responses. */
-static inline bool http1_field_matters(enum proto_flow which, uint8_t first)
+/* http1_keep.c: what the user named; with feed->sink->keep alone. */
+void http1_keep_field(struct http1_feed *feed, const char *line, size_t length);
+/* What stands behind a request target's path; `cut`: its end was cut off. */
+void http1_keep_query(struct http1_feed *feed, struct text query, bool cut);
+
+/* The letters that names of fields begin with which are read, one bit for each: c, e, h, t, u in requests, c and t in
+ * responses, and those of what the user named. */
+static inline uint32_t http1_field_letters(const struct http1_feed *feed)
 {
 	static const uint32_t letters[2] = { 1u << 3 | 1u << 5 | 1u << 8 | 1u << 20 | 1u << 21, 1u << 3 | 1u << 20 };
 
-	return first <= ' ' || (first >= 'A' && letters[which] >> (first & 31) & 1);
+	return letters[feed->which] | (feed->sink->keep ? feed->sink->keep->letters[feed->which] : 0);
+}
+
+/* False: a line that begins with this byte is a field that is not read. Else it may be one, or a folded line, or the
+ * end of the head. */
+static inline bool http1_field_matters(uint32_t letters, uint8_t first)
+{
+	return first <= ' ' || (first >= 'A' && letters >> (first & 31) & 1);
 }
 
 /* http1_head.c: takes bytes of a head; PROTO_OK may leave bytes, then the phase has changed. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Request lines and status lines, each read once it is whole. Of a request line, the method, the path and the authority
- * are kept; the query never is.
+ * are kept; of the query nothing but what the user named (http1_keep.c).
  *   request-line   = method SP request-target SP HTTP-version             RFC 9112 section 3
  *   request-target = origin-form / absolute-form / authority-form / "*"   RFC 9112 section 3.2
  *   status-line    = HTTP-version SP status-code SP [ reason-phrase ]     RFC 9112 section 4
@@ -95,8 +95,9 @@ enum proto_status http1_request_line(struct http1_feed *feed, const char *line, 
 	size_t method_length = http1_method_length(line, length);
 	struct http1_request *request;
 	struct target target = {};
-	size_t target_length;
+	size_t target_length, query_at;
 	uint8_t version;
+	bool cut;
 
 	if (method_length == 0 || length < method_length + 3 + VERSION_LENGTH ||
 	    line[length - VERSION_LENGTH - 1] != ' ')
@@ -104,16 +105,20 @@ enum proto_status http1_request_line(struct http1_feed *feed, const char *line, 
 	version = read_version(line + length - VERSION_LENGTH);
 	target_length = length - method_length - 2 - VERSION_LENGTH;
 	/* The answer must not depend on whether the line was split and lacks its middle. */
-	if (method_length + 1 + target_length > HTTP1_LINE_FRONT)
+	cut = method_length + 1 + target_length > HTTP1_LINE_FRONT;
+	if (cut)
 		target_length = HTTP1_LINE_FRONT - method_length - 1;
 	target.path.data = line + method_length + 1;
-	target.path.length = scan_target(target.path.data, target_length);
+	target.path.length = query_at = scan_target(target.path.data, target_length);
 	if (version == 0 || target.path.length == SIZE_MAX)
 		return PROTO_MALFORMED;
 	if (http1_open(feed, &request) != 0)
 		return PROTO_LOST;
 	feed->flow->version = request->version = version;
 	request->method = http1_method(line, method_length);
+	if (feed->sink->keep)
+		http1_keep_query(feed, (struct text){ line + method_length + 1 + query_at, target_length - query_at },
+				 cut);
 	if (target.path.length > 0)
 		split_target(&target, request->method);
 	return keep_target(feed->state, request, &target) ? PROTO_OK : PROTO_LOST;

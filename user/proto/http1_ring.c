@@ -57,7 +57,7 @@ static void clear(struct http1_request *request)
 	request->response_first_ns = request->response_last_ns = 0;
 	request->request_body_bytes = request->response_body_bytes = 0;
 	request->long_text = NULL;
-	request->trace = NULL;
+	request->extra = NULL;
 }
 
 int http1_ring_push(struct http1_state *state, struct http1_request **ret_request)
@@ -89,7 +89,7 @@ void http1_ring_free(struct http1_state *state)
 {
 	for (size_t i = 0; i < state->open; i++) {
 		free_text(state, http1_request_at(state, i));
-		http1_trace_free(state, http1_request_at(state, i));
+		http1_extra_free(state, http1_request_at(state, i));
 	}
 	state->open = 0;
 	ring_shrink(state);
@@ -135,7 +135,7 @@ int http1_keep_text(struct http1_state *state, struct http1_request *request, co
 static void remove_first(struct http1_state *state)
 {
 	free_text(state, http1_request_at(state, 0));
-	http1_trace_free(state, http1_request_at(state, 0));
+	http1_extra_free(state, http1_request_at(state, 0));
 	state->ring_head = (uint16_t)((state->ring_head + 1u) & (state->ring_size - 1u));
 	state->open--;
 	if (state->settled > 0)
@@ -180,7 +180,7 @@ static struct exchange make_exchange(struct http1_request *request, enum exchang
 		.http.host = { text + request->path_length, request->host_length },
 	};
 
-	http1_trace_tell(request, &exchange.http);
+	http1_extra_tell(request, &exchange.http);
 	return exchange;
 }
 
@@ -237,7 +237,7 @@ void http1_drop_last(struct http1_state *state, const struct proto_sink *sink)
 
 	deactivate(request, sink);
 	free_text(state, request);
-	http1_trace_free(state, request);
+	http1_extra_free(state, request);
 	state->open--;
 	if (state->settled > state->open)
 		state->settled = state->open;

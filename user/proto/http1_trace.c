@@ -9,27 +9,42 @@
 
 #include "proto/http1_internal.h"
 
-static struct http1_trace *trace_of(struct http1_feed *feed)
+static size_t size_of(bool has_kept)
+{
+	return sizeof(struct http1_extra) + (has_kept ? sizeof(struct http1_kept) : 0);
+}
+
+static struct http1_extra *make(struct http1_feed *feed)
+{
+	bool has_kept = feed->sink->keep != NULL;
+	struct http1_extra *extra = malloc(size_of(has_kept));
+
+	if (!extra)
+		return NULL;
+	extra->parent_count = extra->parent_length = 0;
+	extra->state_length = 0;
+	extra->state_too_long = false;
+	extra->has_kept = has_kept;
+	if (has_kept)
+		extra->kept->query_length = extra->kept->fields_length = 0;
+	feed->state->text_bytes += (uint32_t)size_of(has_kept);
+	return extra;
+}
+
+struct http1_extra *http1_extra_of(struct http1_feed *feed)
 {
 	struct http1_request *request = http1_current(feed);
 
 	if (!request)
 		return NULL;
-	if (!request->trace) {
-		request->trace = malloc(sizeof(*request->trace));
-		if (!request->trace)
-			return NULL;
-		request->trace->parent_count = request->trace->parent_length = 0;
-		request->trace->state_length = 0;
-		request->trace->state_too_long = false;
-		feed->state->text_bytes += (uint32_t)sizeof(*request->trace);
-	}
-	return request->trace;
+	if (!request->extra)
+		request->extra = make(feed);
+	return request->extra;
 }
 
 void http1_traceparent(struct http1_feed *feed, struct text value)
 {
-	struct http1_trace *trace = trace_of(feed);
+	struct http1_extra *trace = http1_extra_of(feed);
 
 	if (!trace || trace->parent_count > 1)
 		return;
@@ -42,7 +57,7 @@ void http1_traceparent(struct http1_feed *feed, struct text value)
 
 void http1_tracestate(struct http1_feed *feed, struct text value)
 {
-	struct http1_trace *trace = trace_of(feed);
+	struct http1_extra *trace = http1_extra_of(feed);
 	size_t comma;
 
 	if (!trace || trace->state_too_long || value.length == 0)
@@ -58,23 +73,27 @@ void http1_tracestate(struct http1_feed *feed, struct text value)
 	trace->state_length = (uint16_t)(trace->state_length + value.length);
 }
 
-void http1_trace_free(struct http1_state *state, struct http1_request *request)
+void http1_extra_free(struct http1_state *state, struct http1_request *request)
 {
-	if (!request->trace)
+	if (!request->extra)
 		return;
-	state->text_bytes -= (uint32_t)sizeof(*request->trace);
-	free(request->trace);
-	request->trace = NULL;
+	state->text_bytes -= (uint32_t)size_of(request->extra->has_kept);
+	free(request->extra);
+	request->extra = NULL;
 }
 
-void http1_trace_tell(const struct http1_request *request, struct http_facts *facts)
+void http1_extra_tell(const struct http1_request *request, struct http_facts *facts)
 {
-	const struct http1_trace *trace = request->trace;
+	const struct http1_extra *extra = request->extra;
 
-	if (!trace)
+	if (!extra)
 		return;
-	if (trace->parent_count == 1)
-		facts->traceparent = (struct text){ trace->parent, trace->parent_length };
-	if (!trace->state_too_long)
-		facts->tracestate = (struct text){ trace->state, trace->state_length };
+	if (extra->parent_count == 1)
+		facts->traceparent = (struct text){ extra->parent, extra->parent_length };
+	if (!extra->state_too_long)
+		facts->tracestate = (struct text){ extra->state, extra->state_length };
+	if (extra->has_kept) {
+		facts->query = (struct text){ extra->kept->query, extra->kept->query_length };
+		facts->fields = (struct text){ extra->kept->fields, extra->kept->fields_length };
+	}
 }

@@ -28,6 +28,7 @@ static void drop_scratch(struct postgres_state *state)
 	if (!state->scratch)
 		return;
 	postgres_facts_drop(state->shared, state->scratch->statement.facts);
+	free(state->scratch->keep);
 	free(state->scratch);
 	state->scratch = NULL;
 }
@@ -51,10 +52,12 @@ struct postgres_scratch *postgres_scratch_get(struct postgres_state *state)
 {
 	struct postgres_scratch *scratch = state->scratch;
 
-	if (!scratch)
+	if (!scratch) {
 		scratch = state->scratch = malloc(sizeof(*scratch));
-	if (!scratch)
-		return NULL;
+		if (!scratch)
+			return NULL;
+		scratch->keep = NULL;
+	}
 	/* By field: the scan's texts need no clearing. */
 	scratch->scanned = scratch->statements = 0;
 	scratch->statement = (struct postgres_statement){};
@@ -424,7 +427,7 @@ static size_t postgres_memory(const void *opaque)
 	const struct postgres_state *state = opaque;
 
 	return sizeof(*state) + postgres_ring_memory(state) + postgres_names_memory(state) +
-	       (state->scratch ? sizeof(*state->scratch) : 0);
+	       (state->scratch ? sizeof(*state->scratch) + (state->scratch->keep ? KEEP_STATEMENT_BYTES : 0) : 0);
 }
 
 /* Before the first ReadyForQuery, and while the requests are not certain, a connection counts as used. */

@@ -21,11 +21,6 @@ struct postgres_shared {
 	struct postgres_facts *oldest;
 };
 
-struct key {
-	struct text collection;
-	struct text summary;
-};
-
 void *postgres_shared_new(uint64_t seed)
 {
 	struct postgres_shared *shared = calloc(1, sizeof(*shared));
@@ -80,19 +75,33 @@ void postgres_spare_give(struct postgres_shared *shared, struct postgres_entry *
 		free(ring);
 }
 
-static bool is_key(const struct hash_node *node, const void *opaque)
+/* The texts of a statement, in the order in which they are kept. */
+static void texts_of(const struct sql_facts *statement, struct text ret_texts[3])
+{
+	ret_texts[0] = statement->collection;
+	ret_texts[1] = statement->summary;
+	ret_texts[2] = statement->text;
+}
+
+static bool is_key(const struct hash_node *node, const void *key)
 {
 	const struct postgres_facts *facts = hash_entry(node, const struct postgres_facts, node);
-	const struct key *key = opaque;
+	const size_t lengths[] = { facts->collection_length, facts->summary_length, facts->text_length };
+	const char *at = facts->text;
+	struct text texts[3];
 
-	return facts->collection_length == key->collection.length && facts->summary_length == key->summary.length &&
-	       !memcmp(facts->text, key->collection.data, key->collection.length) &&
-	       !memcmp(facts->text + facts->collection_length, key->summary.data, key->summary.length);
+	texts_of(key, texts);
+	for (int i = 0; i < 3; i++) {
+		if (texts[i].length != lengths[i] || (lengths[i] > 0 && memcmp(at, texts[i].data, lengths[i]) != 0))
+			return false;
+		at += lengths[i];
+	}
+	return true;
 }
 
 static size_t size_of(const struct postgres_facts *facts)
 {
-	return sizeof(*facts) + facts->collection_length + facts->summary_length;
+	return sizeof(*facts) + facts->collection_length + facts->summary_length + facts->text_length;
 }
 
 static void unlink_free(struct postgres_shared *shared, struct postgres_facts *facts)
@@ -124,19 +133,27 @@ static bool make_room(struct postgres_shared *shared)
 	return true;
 }
 
-static struct postgres_facts *add(struct postgres_shared *shared, const struct key *key, uint64_t hash)
+static struct postgres_facts *add(struct postgres_shared *shared, const struct sql_facts *statement, uint64_t hash)
 {
 	struct postgres_facts *facts;
+	struct text texts[3];
+	char *at;
 
 	if (!make_room(shared))
 		return NULL;
-	facts = calloc(1, sizeof(*facts) + key->collection.length + key->summary.length);
+	texts_of(statement, texts);
+	facts = calloc(1, sizeof(*facts) + texts[0].length + texts[1].length + texts[2].length);
 	if (!facts)
 		return NULL;
-	facts->collection_length = (uint8_t)key->collection.length;
-	facts->summary_length = (uint8_t)key->summary.length;
-	memcpy(facts->text, key->collection.data, key->collection.length);
-	memcpy(facts->text + key->collection.length, key->summary.data, key->summary.length);
+	facts->collection_length = (uint8_t)texts[0].length;
+	facts->summary_length = (uint8_t)texts[1].length;
+	facts->text_length = (uint16_t)texts[2].length;
+	at = facts->text;
+	for (int i = 0; i < 3; i++) {
+		if (texts[i].length > 0)
+			memcpy(at, texts[i].data, texts[i].length);
+		at += texts[i].length;
+	}
 	if (hash_table_insert(&shared->table, &facts->node, hash) != 0) {
 		free(facts);
 		return NULL;
@@ -146,21 +163,30 @@ static struct postgres_facts *add(struct postgres_shared *shared, const struct k
 	return facts;
 }
 
-struct postgres_facts *postgres_facts_get(struct postgres_shared *shared, struct text collection, struct text summary)
+static uint64_t hash_of(const struct postgres_shared *shared, const struct sql_facts *statement)
 {
-	struct key key = { collection, summary };
+	uint64_t hash = hash_bytes(statement->summary.data, statement->summary.length, shared->seed) ^
+			hash_bytes(statement->collection.data, statement->collection.length, ~shared->seed);
+
+	if (statement->text.length > 0)
+		hash ^= hash_bytes(statement->text.data, statement->text.length, shared->seed + 1);
+	return hash;
+}
+
+struct postgres_facts *postgres_facts_get(struct postgres_shared *shared, const struct sql_facts *statement)
+{
 	struct postgres_facts *facts;
 	struct hash_node *node;
 	uint64_t hash;
 
-	if (!shared || (collection.length == 0 && summary.length == 0) || collection.length > UINT8_MAX ||
-	    summary.length > UINT8_MAX)
+	if (!shared || statement->collection.length + statement->summary.length + statement->text.length == 0 ||
+	    statement->collection.length > UINT8_MAX || statement->summary.length > UINT8_MAX ||
+	    statement->text.length > UINT16_MAX)
 		return NULL;
-	hash = hash_bytes(summary.data, summary.length, shared->seed) ^
-	       hash_bytes(collection.data, collection.length, ~shared->seed);
-	node = hash_table_find(&shared->table, hash, is_key, &key);
+	hash = hash_of(shared, statement);
+	node = hash_table_find(&shared->table, hash, is_key, statement);
 	if (!node)
-		return add(shared, &key, hash);
+		return add(shared, statement, hash);
 	facts = hash_entry(node, struct postgres_facts, node);
 	if (facts->holders++ == 0)
 		unlink_free(shared, facts);

@@ -5,7 +5,8 @@
  * length); postgres_request.c and postgres_startup.c read what a client asks and put it into the ring
  * (postgres_ring.c); postgres_response.c reads what a server answers and takes it out again; postgres_pair.c says which
  * request a response belongs to, after a loss as well. Names of statements and portals are in postgres_names.c, what is
- * known of their text in postgres_facts.c, shared by all connections. No text of a statement, parameter or row is kept.
+ * known of their text in postgres_facts.c, shared by all connections. Of a statement's text nothing is kept, unless the
+ * user wants it, sanitised; of parameters and rows nothing at all.
  */
 #pragma once
 
@@ -83,7 +84,8 @@ struct postgres_facts {
 	uint32_t holders;
 	uint8_t collection_length;
 	uint8_t summary_length;
-	char text[]; /* collection, summary */
+	uint16_t text_length;
+	char text[]; /* collection, summary, and the text itself where the user wants it, sanitised */
 };
 
 /* What is known of a statement. */
@@ -144,6 +146,8 @@ struct postgres_entry {
 /* Memory that a message under way needs; not there between messages. */
 struct postgres_scratch {
 	struct sql_scan scan;
+	struct sql_writing writing;          /* into keep */
+	char *keep;                          /* owned; NULL unless the text of statements is wanted */
 	uint32_t scanned;                    /* bytes of text looked at */
 	struct postgres_statement statement; /* of Parse */
 	uint32_t statements;
@@ -227,7 +231,7 @@ void *postgres_shared_new(uint64_t seed);
 void postgres_shared_free(void *shared);
 size_t postgres_shared_memory(const void *shared);
 /* Held once more; NULL when there is no room. */
-struct postgres_facts *postgres_facts_get(struct postgres_shared *shared, struct text collection, struct text summary);
+struct postgres_facts *postgres_facts_get(struct postgres_shared *shared, const struct sql_facts *facts);
 static inline struct postgres_facts *postgres_facts_hold(struct postgres_facts *facts)
 {
 	if (facts)

@@ -94,7 +94,7 @@ static void keep_statement(void *ctx, const struct sql_facts *facts)
 	if (scratch->statements++ > 0)
 		return;
 	scratch->statement.operation = facts->operation;
-	scratch->statement.facts = postgres_facts_get(state->shared, facts->collection, facts->summary);
+	scratch->statement.facts = postgres_facts_get(state->shared, facts);
 }
 
 /* A statement of a Query is over. Not kept beyond the maximum, or without memory: its command tag will tell it. */
@@ -108,8 +108,19 @@ static void push_statement(void *ctx, const struct sql_facts *facts)
 		return;
 	entry->flags |= state->scratch->statements > 0 ? ENTRY_NEXT : 0;
 	entry->statement.operation = facts->operation;
-	entry->statement.facts = postgres_facts_get(state->shared, facts->collection, facts->summary);
+	entry->statement.facts = postgres_facts_get(state->shared, facts);
 	state->scratch->statements++;
+}
+
+/* Without memory it is not told. */
+static void write_text(struct postgres_scratch *scratch)
+{
+	if (!scratch->keep)
+		scratch->keep = malloc(KEEP_STATEMENT_BYTES);
+	if (!scratch->keep)
+		return;
+	sql_writing_init(&scratch->writing, scratch->keep, KEEP_STATEMENT_BYTES);
+	scratch->scan.writing = &scratch->writing;
 }
 
 static void begin_text(struct postgres_feed *feed)
@@ -124,6 +135,8 @@ static void begin_text(struct postgres_feed *feed)
 		sql_scan_init(&scratch->scan, (enum sql_strings)state->strings, push_statement, feed);
 	else
 		sql_scan_init(&scratch->scan, (enum sql_strings)state->strings, keep_statement, state);
+	if (feed->sink->keep && feed->sink->keep->query_text)
+		write_text(scratch);
 }
 
 static bool length_is_right(const struct postgres_flow *flow)

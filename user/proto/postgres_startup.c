@@ -85,15 +85,15 @@ enum proto_status postgres_startup_done(struct postgres_feed *feed)
 {
 	struct postgres_state *state = feed->state;
 	struct postgres_scratch *scratch = state->scratch;
-	const char *name;
+	struct sql_facts database = {};
 
 	if (!state->started)
 		return PROTO_OK;
 	if (scratch) {
-		name = scratch->database[0] ? scratch->database : scratch->user;
+		database.collection.data = scratch->database[0] ? scratch->database : scratch->user;
+		database.collection.length = strlen(database.collection.data);
 		postgres_facts_drop(state->shared, state->name_space);
-		state->name_space =
-			postgres_facts_get(state->shared, (struct text){ name, strlen(name) }, (struct text){ "", 0 });
+		state->name_space = postgres_facts_get(state->shared, &database);
 	}
 	return push(feed, ENTRY_SYNC, ENTRY_STARTUP);
 }

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "model/exchange.h"
+#include "model/keep.h"
 #include "model/losses.h"
 #include "model/segment.h"
 
@@ -90,6 +91,8 @@ struct proto_sink {
 	void (*begin)(void *ctx, struct exchange *exchange);
 	/* A transaction ended that the protocol tells apart from its statements. May be NULL. */
 	void (*transaction)(void *ctx, const struct db_transaction *transaction);
+	/* What exchanges are to hold beyond what metrics need; NULL: nothing. */
+	const struct keep *keep;
 };
 
 struct proto_ops {

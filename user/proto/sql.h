@@ -75,14 +75,30 @@ struct sql_facts {
 	sql_operation operation;
 	struct text collection; /* the first table, as written but for quotes; may be empty */
 	struct text summary;    /* operations and tables in the order and case of the text; may be empty */
+	struct text text;       /* the statement, sanitised, where the scan has a writing for it; else empty */
 };
 
 typedef void (*sql_statement_sink)(void *ctx, const struct sql_facts *facts);
+
+/* --- text again
+ * Literals, booleans among them, become `?`; lists of them behind IN become `(?)`; comments go, white space becomes one
+ * blank. Parameters stay. What does not fit is left out from there on; a token is never cut. */
+struct sql_writing {
+	char *out;
+	size_t size;
+	size_t length;
+	bool full;
+	uint8_t list;
+};
+
+void sql_writing_init(struct sql_writing *writing, char *out, size_t size);
+void sql_write(struct sql_writing *writing, const struct sql_token *token);
 
 struct sql_scan {
 	struct sql_lexer lexer;
 	sql_statement_sink sink;
 	void *ctx;
+	struct sql_writing *writing; /* borrowed: where the statement at hand is written; NULL after sql_scan_init */
 	sql_operation operation;
 	uint8_t verb;     /* enum sql_keyword: CREATE, ALTER or DROP whose object has not come */
 	uint8_t previous; /* the token before: enum sql_keyword, or one of enum sql_before */
@@ -117,7 +133,5 @@ void sql_scan_end(struct sql_scan *scan);
 /* The operation that a text begins with: of a command tag, for instance. */
 sql_operation sql_operation_of(const char *text, size_t length);
 
-/* --- text again
- * Literals, booleans among them, become `?`; lists of them behind IN become `(?)`; comments go, white space becomes one
- * blank. Parameters stay. Returns the length written, at most `size`; never cuts a token. */
+/* Returns the length written, at most `size`. */
 size_t sql_sanitise(const char *text, size_t length, enum sql_strings strings, char *out, size_t size);

@@ -15,15 +15,7 @@ enum list {
 	LIST_COMMA, /* after a comma that is held back: if a value follows, both go */
 };
 
-struct writing {
-	char *out;
-	size_t size;
-	size_t length;
-	bool full;
-	uint8_t list;
-};
-
-static void write_text(struct writing *writing, bool spaced, const char *text, size_t length)
+static void write_text(struct sql_writing *writing, bool spaced, const char *text, size_t length)
 {
 	size_t blank = spaced && writing->length > 0 ? 1 : 0;
 
@@ -38,7 +30,7 @@ static void write_text(struct writing *writing, bool spaced, const char *text, s
 }
 
 /* True: the token is part of a list that is folded, and is not to be written. */
-static bool fold(struct writing *writing, bool value, char mark)
+static bool fold(struct sql_writing *writing, bool value, char mark)
 {
 	switch (writing->list) {
 	case LIST_IN:
@@ -64,7 +56,7 @@ static bool fold(struct writing *writing, bool value, char mark)
 	}
 }
 
-static void write_quoted(struct writing *writing, const struct sql_token *token)
+static void write_quoted(struct sql_writing *writing, const struct sql_token *token)
 {
 	char quoted[2 * SQL_TEXT_MAX + 2];
 	size_t length = 0;
@@ -79,7 +71,7 @@ static void write_quoted(struct writing *writing, const struct sql_token *token)
 	write_text(writing, token->spaced, quoted, length);
 }
 
-static void write_parameter(struct writing *writing, const struct sql_token *token)
+static void write_parameter(struct sql_writing *writing, const struct sql_token *token)
 {
 	char parameter[SQL_TEXT_MAX + 1] = "$";
 
@@ -87,9 +79,14 @@ static void write_parameter(struct writing *writing, const struct sql_token *tok
 	write_text(writing, token->spaced, parameter, token->text.length + 1);
 }
 
-static void take(void *ctx, const struct sql_token *token)
+void sql_writing_init(struct sql_writing *writing, char *out, size_t size)
 {
-	struct writing *writing = ctx;
+	*writing = (struct sql_writing){ .size = size };
+	writing->out = out;
+}
+
+void sql_write(struct sql_writing *writing, const struct sql_token *token)
+{
 	enum sql_keyword keyword = token->kind == SQL_WORD ? sql_keyword_of(token->text) : KEY_NONE;
 	bool literal = token->kind == SQL_LITERAL || keyword == KEY_TRUE || keyword == KEY_FALSE;
 	char mark = token->kind == SQL_MARK ? token->text.data[0] : '\0';
@@ -108,12 +105,17 @@ static void take(void *ctx, const struct sql_token *token)
 		writing->list = LIST_IN;
 }
 
+static void take(void *ctx, const struct sql_token *token)
+{
+	sql_write(ctx, token);
+}
+
 size_t sql_sanitise(const char *text, size_t length, enum sql_strings strings, char *out, size_t size)
 {
-	struct writing writing = { .size = size };
+	struct sql_writing writing;
 	struct sql_lexer lexer;
 
-	writing.out = out;
+	sql_writing_init(&writing, out, size);
 	sql_lexer_init(&lexer, strings);
 	sql_lexer_feed(&lexer, text, length, take, &writing);
 	sql_lexer_end(&lexer, take, &writing);

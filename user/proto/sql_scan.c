@@ -30,6 +30,10 @@ static void end_statement(struct sql_scan *scan)
 		.collection = { scan->collection, scan->collection_length },
 		.summary = { scan->summary, scan->summary_length },
 	};
+	if (scan->writing) {
+		facts.text = (struct text){ scan->writing->out, scan->writing->length };
+		sql_writing_init(scan->writing, scan->writing->out, scan->writing->size);
+	}
 	if (scan->any)
 		scan->sink(scan->ctx, &facts);
 	begin_statement(scan);
@@ -326,6 +330,8 @@ static void take(void *ctx, const struct sql_token *token)
 		end_statement(scan);
 		return;
 	}
+	if (scan->writing)
+		sql_write(scan->writing, token);
 	scan->any = true;
 	if (scan->target_state != TARGET_NONE && sql_target_takes(scan, token, KEY_NONE))
 		return;
@@ -346,6 +352,7 @@ void sql_scan_init(struct sql_scan *scan, enum sql_strings strings, sql_statemen
 	sql_lexer_init(&scan->lexer, strings);
 	scan->sink = sink;
 	scan->ctx = ctx;
+	scan->writing = NULL;
 	begin_statement(scan);
 }
 

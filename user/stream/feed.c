@@ -150,6 +150,7 @@ void feed_init(struct stream_table *table)
 		.losses = &table->losses,
 		.begin = table->callbacks.begin ? sink_begin : NULL,
 		.transaction = sink_transaction,
+		.keep = table->config.keep,
 	};
 }
 

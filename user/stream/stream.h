@@ -22,6 +22,7 @@ struct stream_config {
 	uint64_t hold_ns; /* how long a segment that came early waits for what should come before it */
 	uint64_t hash_seed;
 	const struct proto_ops *const *protocols; /* as proto_table, for tests; NULL: proto_table */
+	const struct keep *keep;                  /* borrowed: see struct proto_sink; NULL: nothing */
 };
 
 /* What a connection that yields no exchanges is told as: once when it is recognised (bytes so far, final = false), once

@@ -96,7 +96,7 @@ void build_span(struct trace *trace, const struct call *call, const char *servic
 		const struct exchange *exchange)
 {
 	char room[TEXT_ROOM];
-	struct span_writer writer = { .text = room, .text_left = sizeof(room) };
+	struct span_writer writer;
 	struct span span = {
 		.has_parent = call->source != PARENT_NONE,
 		.parent_is_remote = call->source == PARENT_TRACEPARENT || call->source == PARENT_CONNECTION ||
@@ -114,10 +114,16 @@ void build_span(struct trace *trace, const struct call *call, const char *servic
 	ids_write(call->span_id, span.span_id);
 	if (span.has_parent)
 		ids_write(call->parent_id, span.parent_id);
+	/* By field: there is more room than most spans need. */
+	writer.count = writer.text_count = 0;
+	writer.text = room;
+	writer.text_left = sizeof(room);
 	if (exchange->protocol == PROTOCOL_HTTP1)
 		build_http(&writer, route, exchange);
 	else
 		build_db(&writer, exchange);
+	if (exchange->http.fields.length > 0 && trace->config.keep)
+		build_fields(&writer, trace->config.keep, exchange);
 	span.name = writer.name;
 	span.attributes = writer.attributes;
 	span.attribute_count = writer.count;

@@ -70,6 +70,7 @@ void build_db(struct span_writer *writer, const struct exchange *exchange)
 	writer_text(writer, "db.collection.name", db->collection);
 	writer_text(writer, "db.namespace", db->name_space);
 	writer_text(writer, "db.query.summary", db->summary);
+	writer_text(writer, "db.query.text", db->query_text);
 	tell_error(writer, exchange);
 	if (db->rows_known)
 		writer_int(writer, "db.response.returned_rows", (int64_t)db->rows);

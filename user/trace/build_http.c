@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Spans of HTTP, by OpenTelemetry's conventions (HTTP spans, stable). The parser keeps neither queries nor user
- * information, so no URL holds them; what a path holds beside its names, parameters (RFC 3986 section 3.3, ";a=b"), is
- * redacted: session ids are told there.
+ * Spans of HTTP, by OpenTelemetry's conventions (HTTP spans, stable). The parser keeps no user information, and of
+ * queries and header fields what the user named, so nothing else is told; what a path holds beside its names,
+ * parameters (RFC 3986 section 3.3, ";a=b"), is redacted: session ids are told there.
  */
 #include <stdio.h>
 #include <string.h>
@@ -97,7 +97,8 @@ static void tell_server(struct span_writer *writer, struct text address, uint16_
 }
 
 /* RFC 3986 section 3.2.2: an IPv6 address stands in brackets. */
-static struct text url_of(struct span_writer *writer, bool tls, struct text address, uint16_t port, struct text path)
+static struct text url_of(struct span_writer *writer, bool tls, struct text address, uint16_t port, struct text path,
+			  struct text query)
 {
 	bool literal = memchr(address.data, ':', address.length) != NULL;
 	char digits[8];
@@ -109,7 +110,9 @@ static struct text url_of(struct span_writer *writer, bool tls, struct text addr
 				 address,
 				 { "]", literal ? 1 : 0 },
 				 { digits, digits_length },
-				 path };
+				 path,
+				 { "?", query.length > 0 ? 1 : 0 },
+				 query };
 
 	return writer_join(writer, pieces, sizeof(pieces) / sizeof(pieces[0]));
 }
@@ -122,10 +125,11 @@ static void tell_url(struct span_writer *writer, const struct exchange *exchange
 	struct text path = has_path ? redacted_path(writer, http->path) : STRING("");
 
 	if (exchange->side == SIDE_CLIENT) {
-		writer_text(writer, "url.full", url_of(writer, exchange->tls, address, port, path));
+		writer_text(writer, "url.full", url_of(writer, exchange->tls, address, port, path, http->query));
 		return;
 	}
 	writer_text(writer, "url.path", path);
+	writer_text(writer, "url.query", http->query);
 	writer_string(writer, "url.scheme", exchange->tls ? "https" : "http");
 }
 
@@ -154,4 +158,42 @@ void build_http(struct span_writer *writer, const char *route, const struct exch
 	writer_string(writer, "network.protocol.version", version_text(http->version));
 	if (exchange->tls)
 		writer_string(writer, "tls.protocol.version", tls_version_text((enum tls_version)exchange->tls));
+}
+
+/* The values of one field, which stand apart when it came several times. */
+static void tell_field(struct span_writer *writer, const struct keep *keep, const struct exchange *exchange,
+		       const struct kept_field *like)
+{
+	struct text rest = exchange->http.fields;
+	size_t first = writer->text_count;
+	struct kept_field field;
+
+	if (writer->count == SPAN_ATTRIBUTES_MAX)
+		return;
+	while (kept_next(&rest, &field) && writer->text_count < SPAN_LIST_TEXTS_MAX)
+		if (field.side == like->side && field.index == like->index)
+			writer->texts[writer->text_count++] = field.value;
+	if (writer->text_count == first)
+		return;
+	writer->attributes[writer->count++] = (struct span_attribute){
+		.key = keep->fields[like->side][like->index].attribute,
+		.kind = SPAN_VALUE_LIST,
+		.number = (int64_t)(writer->text_count - first),
+		.texts = writer->texts + first,
+	};
+}
+
+void build_fields(struct span_writer *writer, const struct keep *keep, const struct exchange *exchange)
+{
+	struct text rest = exchange->http.fields;
+	uint32_t told[KEEP_SIDE_COUNT] = { 0 };
+	struct kept_field field;
+
+	while (kept_next(&rest, &field)) {
+		uint32_t bit = 1u << field.index;
+
+		if (!(told[field.side] & bit))
+			tell_field(writer, keep, exchange, &field);
+		told[field.side] |= bit;
+	}
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/hash_table.h"
+#include "model/keep.h"
 #include "trace/trace.h"
 
 #define TRACE_DEPTH_MAX 64 /* calls from a leaf to its root */
@@ -218,6 +219,8 @@ void build_span(struct trace *trace, const struct call *call, const char *servic
 struct span_writer {
 	struct span_attribute attributes[SPAN_ATTRIBUTES_MAX];
 	size_t count;
+	struct text texts[SPAN_LIST_TEXTS_MAX]; /* of lists */
+	size_t text_count;
 	char *text; /* room for texts that are made up */
 	size_t text_left;
 	struct text name;
@@ -230,6 +233,8 @@ void writer_int(struct span_writer *writer, const char *key, int64_t number);
 struct text writer_join(struct span_writer *writer, const struct text *pieces, size_t count);
 void writer_peer(struct span_writer *writer, const struct exchange *exchange);
 void build_http(struct span_writer *writer, const char *route, const struct exchange *exchange);
+/* The header fields that were kept of it. */
+void build_fields(struct span_writer *writer, const struct keep *keep, const struct exchange *exchange);
 void build_db(struct span_writer *writer, const struct exchange *exchange);
 
 /* trace.c: the exchange's parent stands: counts it, decides, tells. */

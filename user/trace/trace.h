@@ -38,8 +38,9 @@ struct trace_config {
 	size_t route_count;
 	const char *const *excluded; /* paths whose requests, and the calls made for them, make no spans */
 	size_t excluded_count;
-	bool remote_parents; /* the client end of a call from a private address is observed by an agent, too */
-	size_t calls_max;    /* requests in flight that are followed */
+	const struct keep *keep; /* borrowed; NULL: nothing */
+	bool remote_parents;     /* the client end of a call from a private address is observed by an agent, too */
+	size_t calls_max;        /* requests in flight that are followed */
 	size_t held_bytes_max;
 	uint64_t hold_ns; /* how long a server's span waits for the client's end of its call to show */
 	uint64_t hash_seed;

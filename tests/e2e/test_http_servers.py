@@ -119,7 +119,7 @@ def test_nginx_static(lab, arguments, path):
     port = start_nginx(lab, "nginx-static", sendfile="off" if arguments else "on")
     done = wrk(lab, port, path, *arguments)
     assert done > 50
-    begun = stub_requests(port)
+    begun, _ = settled_requests(port)
     samples = lab.expect({
         lab.key(SERVER, "nginx-static"): begun,
         lab.key(CLIENT, "wrk", http_response_status_code="200", error_type=None): done,

@@ -55,6 +55,14 @@ static bool wants_spans(const struct config *config)
 	       (*config->otlp[OTLP_SET_BOTH].endpoint && config->otlp_traces);
 }
 
+/* Kernels before rethook (5.18) have as few as one return probe instance for each processor, and lose the returns of
+ * calls that overlap: taken when asked for alone. */
+static bool loses_returns(const struct btf *btf, const struct config *config, enum config_backend backend)
+{
+	return backend == BACKEND_KPROBE && config->backend == BACKEND_AUTO &&
+	       !kernel_has_function(btf, "rethook_alloc");
+}
+
 static int configure(struct capture *capture, const struct config *config, struct capture_error *ret_error)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -78,6 +86,11 @@ static int configure(struct capture *capture, const struct config *config, struc
 	bpf->rodata->receive_has_nonblock = kernel_function_arity(btf, "tcp_recvmsg") == 6;
 	calls_fill(bpf->rodata->call_kinds);
 	error = backend_check(btf, capture->backend, ret_error);
+	if (!error && loses_returns(btf, config, capture->backend)) {
+		capture_error_set(ret_error, "backend kprobe: this kernel loses returns of calls that overlap; tracepoint "
+					     "is exact, --backend=kprobe takes it all the same");
+		error = -ENOTSUP;
+	}
 	if (!error)
 		error = select_configure(bpf, btf, config, ret_error);
 	if (!error) {

@@ -99,6 +99,20 @@ static __always_inline int message_locate(struct transfer *transfer, const struc
 	return 0;
 }
 
+/* Where the registers of a task's call are, from its stack: the same for all tasks of a kernel. 0: not known yet. */
+__u64 registers_at = 0;
+
+/* As bpf_task_pt_regs, without the call, which costs as much as all that is read there. Only where kernel_read is a
+ * load, as on all kernels that have these tracepoints. */
+static __always_inline struct pt_regs *registers_of(struct task_struct *task)
+{
+	__u64 stack = (__u64)kernel_read(task, stack);
+
+	if (!registers_at)
+		registers_at = (__u64)bpf_task_pt_regs(task) - stack;
+	return bpf_rdonly_cast((void *)(stack + registers_at), bpf_core_type_id_kernel(struct pt_regs));
+}
+
 /* The descriptor that a call names its socket by. Of splice it is the one that is written to: what is read from is not
  * told by these tracepoints. */
 static __always_inline __u32 call_descriptor(__u8 kind, const struct call_arguments *arguments)
@@ -119,7 +133,7 @@ static __always_inline __u8 call_current(struct scratch *scratch, struct sock *s
 	if (kernel_read(sock, sk_type) != SOCK_STREAM ||
 	    !process_selected_recently(&scratch->recent, call->pid_tgid >> 32))
 		return CALL_NONE;
-	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	regs = registers_of(task);
 	number = call_number(regs);
 	if (call_is_compat(task)) {
 		count_add(LOST_COMPAT_SYSCALL, 1);
@@ -173,8 +187,7 @@ static __always_inline void on_socket_moved(struct sock *sock, int result, int f
 static __always_inline void on_space_adjusted(struct sock *sock)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 number = call_number(regs);
+	__u64 number = call_number(registers_of(task));
 	struct scratch *scratch;
 	struct call call = {};
 	__u64 inode = 0;

@@ -87,8 +87,10 @@ static int configure(struct capture *capture, const struct config *config, struc
 	calls_fill(bpf->rodata->call_kinds);
 	error = backend_check(btf, capture->backend, ret_error);
 	if (!error && loses_returns(btf, config, capture->backend)) {
-		capture_error_set(ret_error, "backend kprobe: this kernel loses returns of calls that overlap; tracepoint "
-					     "is exact, --backend=kprobe takes it all the same");
+		capture_error_set(
+			ret_error,
+			"backend kprobe: this kernel loses returns of overlapping calls, tracepoint is exact; "
+			"--backend=kprobe takes it all the same");
 		error = -ENOTSUP;
 	}
 	if (!error)

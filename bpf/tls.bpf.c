@@ -21,9 +21,23 @@ int BPF_KPROBE(library_mapped, struct file *file, unsigned long protection)
 	return 0;
 }
 
+/*
+ * Since 6.13 a program of this type has its stack in memory of its processor, on the grounds that it
+ * does not run twice there. Those on uprobes do, as soon as the kernel preempts one for a process that comes to a hook
+ * as well: each then writes into the other's variables. A program with a tail call keeps the thread's own stack, also
+ * when the call is never made.
+ */
+const volatile bool never = false;
+#define OWN_STACK(regs)                               \
+	do {                                          \
+		if (never)                            \
+			bpf_tail_call(regs, NULL, 0); \
+	} while (0)
+
 SEC("uprobe")
 int ssl_read(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_tls_call(regs, TLS_LIBRARY_OPENSSL, FLOW_RECEIVE, false);
 	return 0;
 }
@@ -31,6 +45,7 @@ int ssl_read(struct pt_regs *regs)
 SEC("uprobe")
 int ssl_write(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_tls_call(regs, TLS_LIBRARY_OPENSSL, FLOW_SEND, false);
 	return 0;
 }
@@ -38,6 +53,7 @@ int ssl_write(struct pt_regs *regs)
 SEC("uprobe")
 int ssl_read_ex(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_tls_call(regs, TLS_LIBRARY_OPENSSL, FLOW_RECEIVE, true);
 	return 0;
 }
@@ -45,6 +61,7 @@ int ssl_read_ex(struct pt_regs *regs)
 SEC("uprobe")
 int ssl_write_ex(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_tls_call(regs, TLS_LIBRARY_OPENSSL, FLOW_SEND, true);
 	return 0;
 }
@@ -53,6 +70,7 @@ int ssl_write_ex(struct pt_regs *regs)
 SEC("uprobe")
 int ssl_sendfile(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_tls_call_of(regs, TLS_LIBRARY_OPENSSL, FLOW_SEND, 0, 0);
 	return 0;
 }
@@ -60,6 +78,7 @@ int ssl_sendfile(struct pt_regs *regs)
 SEC("uprobe")
 int boring_read(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_tls_call(regs, TLS_LIBRARY_BORING, FLOW_RECEIVE, false);
 	return 0;
 }
@@ -67,6 +86,7 @@ int boring_read(struct pt_regs *regs)
 SEC("uprobe")
 int boring_write(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_tls_call(regs, TLS_LIBRARY_BORING, FLOW_SEND, false);
 	return 0;
 }
@@ -74,6 +94,7 @@ int boring_write(struct pt_regs *regs)
 SEC("uprobe")
 int gnutls_receive(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_tls_call(regs, TLS_LIBRARY_GNUTLS, FLOW_RECEIVE, false);
 	return 0;
 }
@@ -81,6 +102,7 @@ int gnutls_receive(struct pt_regs *regs)
 SEC("uprobe")
 int gnutls_send(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_tls_call(regs, TLS_LIBRARY_GNUTLS, FLOW_SEND, false);
 	return 0;
 }
@@ -88,6 +110,7 @@ int gnutls_send(struct pt_regs *regs)
 SEC("uprobe")
 int bio_write(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_bio_write(regs);
 	return 0;
 }
@@ -95,6 +118,7 @@ int bio_write(struct pt_regs *regs)
 SEC("uprobe")
 int go_read(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_go_call(regs, FLOW_RECEIVE);
 	return 0;
 }
@@ -102,6 +126,7 @@ int go_read(struct pt_regs *regs)
 SEC("uprobe")
 int go_write(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_go_call(regs, FLOW_SEND);
 	return 0;
 }
@@ -109,6 +134,7 @@ int go_write(struct pt_regs *regs)
 SEC("uprobe")
 int go_return(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_go_return(regs);
 	return 0;
 }
@@ -116,6 +142,7 @@ int go_return(struct pt_regs *regs)
 SEC("uretprobe")
 int tls_return(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_tls_return(regs);
 	return 0;
 }
@@ -123,6 +150,7 @@ int tls_return(struct pt_regs *regs)
 SEC("uprobe")
 int tls_session_gone(struct pt_regs *regs)
 {
+	OWN_STACK(regs);
 	on_tls_session_gone(regs);
 	return 0;
 }

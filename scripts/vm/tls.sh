@@ -10,7 +10,7 @@ folder=/tmp/tls-$backend
 agent=127.0.0.1:9464
 port=8443
 url=https://127.0.0.1:$port
-short=10 kept=40
+short=10 kept=150
 
 until_ok() {
     tries=$1 && shift

@@ -191,8 +191,24 @@ struct tls_session_value {
 	__u64 conn_id;
 	__u64 silent[2];
 	__u32 position[2];
+	__u32 sent_by; /* where the socket's stream is at least when the write told last has been taken; see tls_enter.h
+			*/
+	__u32 unsure;  /* it is not known to be yet */
 };
-_Static_assert(sizeof(struct tls_session_value) == 40, "tls_session_value");
+_Static_assert(sizeof(struct tls_session_value) == 48, "tls_session_value");
+
+enum tls_library {
+	TLS_LIBRARY_OPENSSL,
+	TLS_LIBRARY_BORING, /* OpenSSL's names, objects of which nothing is known */
+	TLS_LIBRARY_GNUTLS, /* its sessions do not tell their descriptor */
+	TLS_LIBRARY_GO,
+};
+
+/* What the cookie of a hook on a function says where one program is on all: enum tls_library, and behind it these. */
+#define TLS_COOKIE_LIBRARY 0xff
+#define TLS_COOKIE_SEND 0x100
+#define TLS_COOKIE_EXTENDED 0x200 /* the number of bytes is written to the fourth argument */
+#define TLS_COOKIE_FILE 0x400     /* the plaintext is not in the process's memory */
 
 /* Kernel-side counters. Losses first: their texts are in load/figures.c. */
 enum counter {
@@ -203,7 +219,7 @@ enum counter {
 	LOST_COMPAT_SYSCALL,    /* a 32-bit system call: its arguments are not understood */
 	LOST_IN_FLIGHT,         /* kprobe backend: the entry of a call was not remembered */
 	LOST_RETURN,            /* kprobe backend: a call's return was not seen: too many were in flight (maxactive) */
-	LOST_TLS_CALL,          /* a TLS library's call returned and its beginning was not remembered */
+	LOST_TLS_CALL,          /* a TLS library's call whose beginning, return or result was not seen */
 	LOST_TLS_SESSIONS_FULL, /* no room for a TLS session */
 	LOST_COUNT,
 	COUNT_SEGMENTS = LOST_COUNT, /* put into the ring */

@@ -9,93 +9,13 @@
  */
 #pragma once
 
-#include "tls_openssl.h"
-
-#define TLS_DEPTH 4
-#define TLS_CHUNK_BYTES 16384 /* a record's plaintext at most: RFC 8446 section 5.1 */
-#define TLS_CHUNKS 16         /* told of one call; call_bytes_max is below */
-#define TLS_SCARCE_BYTES 512
+#include "tls_plain.h"
 
 #if defined(__TARGET_ARCH_x86)
 #define RETURN_ADDRESS_BYTES 8 /* `ret` has taken it from the stack */
 #else
 #define RETURN_ADDRESS_BYTES 0
 #endif
-
-struct tls_call {
-	__u64 session;
-	__u64 buffer;
-	__u64 size_at; /* where the number of bytes is written, 0 when it is returned */
-	__u64 entered_ns;
-	__u64 stack;
-	__u32 direction;
-	__u32 library; /* enum tls_library */
-	__u64 tls_id;  /* of the session, when the call's place in its stream was taken at its beginning; else 0 */
-	__u32 start;   /* and that place */
-	__u32 has_tail;
-	__u8 tail[TLS_TAIL_BYTES]; /* of the ciphertext that it has given to its BIO */
-};
-
-enum tls_library {
-	TLS_LIBRARY_OPENSSL,
-	TLS_LIBRARY_BORING, /* OpenSSL's names, objects of which nothing is known */
-	TLS_LIBRARY_GNUTLS, /* its sessions do not tell their descriptor */
-	TLS_LIBRARY_GO,
-};
-
-/* A thread's calls, and how far the telling of the one that has returned is. It is the thread's own because a per-CPU
- * one could be preempted, and in a map because the verifier follows what is on the stack through every turn of a loop.
- */
-struct tls_thread {
-	__u32 depth;
-	__u32 length; /* of the call that is told */
-	__u32 told;
-	__u32 skip;  /* bytes that are not needed, at its beginning */
-	__u32 limit; /* bytes that are copied, for now */
-	__u32 reserved;
-	__u64 waiting;
-	__u64 buffer;
-	struct plain_event event;
-	struct tls_call calls[TLS_DEPTH];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, struct tls_thread);
-} tls_threads SEC(".maps");
-
-/* What a thread begins with: it would be much of the stack. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct tls_thread);
-} tls_fresh SEC(".maps");
-
-static __always_inline struct tls_thread *tls_thread_known(void)
-{
-	__u64 id = bpf_get_current_pid_tgid();
-
-	return bpf_map_lookup_elem(&tls_threads, &id);
-}
-
-static __always_inline struct tls_thread *tls_thread_of(void)
-{
-	__u64 id = bpf_get_current_pid_tgid();
-	struct tls_thread *found = bpf_map_lookup_elem(&tls_threads, &id);
-	struct tls_thread *fresh;
-	__u32 zero = 0;
-
-	if (found)
-		return found;
-	fresh = bpf_map_lookup_elem(&tls_fresh, &zero);
-	if (!fresh || bpf_map_update_elem(&tls_threads, &id, fresh, BPF_NOEXIST))
-		return NULL;
-	return bpf_map_lookup_elem(&tls_threads, &id);
-}
 
 static __always_inline void tls_call_lost(__u64 session)
 {
@@ -169,68 +89,6 @@ static __always_inline int tls_call_pop(struct tls_thread *thread, __u64 stack, 
 	return -1;
 }
 
-/* The kernel wants to know at compile time how much is reserved: few sizes, so that little is wasted. */
-#define PLAIN_PUT(NAME, ROOM)                                                                                      \
-	__noinline int NAME(__u32 length)                                                                          \
-	{                                                                                                          \
-		struct tls_thread *thread = tls_thread_known();                                                    \
-		struct plain_event *event;                                                                         \
-                                                                                                                   \
-		if (!thread)                                                                                       \
-			return -1;                                                                                 \
-		event = bpf_ringbuf_reserve(&events, sizeof(*event) + (ROOM), 0);                                  \
-		if (!event)                                                                                        \
-			return -1;                                                                                 \
-		__builtin_memcpy(event, &thread->event, sizeof(*event));                                           \
-		barrier_var(length);                                                                               \
-		if (length > (ROOM) || bpf_probe_read_user((void *)(event + 1), length, (void *)thread->buffer)) { \
-			count_add(LOST_READ_USER, 1);                                                              \
-			event->captured_length = 0;                                                                \
-			event->captured_offset = 0;                                                                \
-		}                                                                                                  \
-		bpf_ringbuf_submit(event, ring_flags(thread->waiting));                                            \
-		return 0;                                                                                          \
-	}
-
-PLAIN_PUT(plain_put_small, 512)
-PLAIN_PUT(plain_put_middle, 4096)
-PLAIN_PUT(plain_put_large, TLS_CHUNK_BYTES)
-
-/* The next chunk of the call that the thread tells; 1 when there is more. Not static: the verifier looks at it once. */
-__noinline int plain_step(__u32 last)
-{
-	struct tls_thread *thread = tls_thread_known();
-	struct plain_event *event;
-	__u32 rest, part;
-	int error;
-
-	if (!thread)
-		return 0;
-	event = &thread->event;
-	rest = thread->length - thread->told - thread->skip;
-	part = rest < thread->limit ? rest : thread->limit;
-	if (part > TLS_CHUNK_BYTES)
-		part = TLS_CHUNK_BYTES;
-	thread->limit -= part;
-	thread->buffer += thread->skip;
-	event->captured_offset = thread->skip;
-	event->captured_length = part;
-	event->header.length = sizeof(*event) + part;
-	/* The last one says how much there was in all. */
-	event->full_length = thread->limit && !last ? thread->skip + part : thread->length - thread->told;
-	if (part <= 512)
-		error = plain_put_small(part);
-	else
-		error = part <= 4096 ? plain_put_middle(part) : plain_put_large(part);
-	count_add(error ? LOST_RING_FULL : COUNT_SEGMENTS, 1);
-	count_add(COUNT_CAPTURED_BYTES, error ? 0 : part);
-	thread->buffer += part;
-	thread->told += event->full_length;
-	event->position += event->full_length;
-	thread->skip = 0;
-	return thread->told < thread->length;
-}
-
 /* What user space asked for. True: nothing of the call is needed. */
 static __always_inline bool tls_request_silences(struct tls_session_value *session, const struct plain_event *event,
 						 __u32 length, __u32 *ret_skip)
@@ -260,60 +118,47 @@ static __always_inline bool tls_request_silences(struct tls_session_value *sessi
 	return false;
 }
 
-/* Tells the call: in chunks, what is skipped or beyond the maximum by length. */
-static __always_inline void plain_tell(struct tls_thread *thread)
-{
-	__u32 wanted = thread->length - thread->skip;
-
-	thread->told = 0;
-	thread->waiting = ring_waiting();
-	thread->limit = call_bytes_max;
-	if (thread->waiting >= ring_scarce_bytes && wanted > TLS_SCARCE_BYTES) {
-		thread->limit = TLS_SCARCE_BYTES;
-		count_add(COUNT_SCARCE_CALLS, 1);
-	} else if (wanted > call_bytes_max) {
-		count_add(COUNT_TRUNCATED_CALLS, 1);
-	}
-	for (int i = 0; i < TLS_CHUNKS; i++)
-		if (!plain_step(i + 1 == TLS_CHUNKS))
-			break;
-}
-
 static __always_inline __s64 tls_call_moved(const struct tls_call *call, long result)
 {
 	__u64 size = 0;
 
 	if (!call->size_at)
 		return (int)result;
-	if ((int)result != 1 || !read_user(&size, sizeof(size), call->size_at))
+	if ((int)result != 1)
 		return 0;
+	if (!read_used(&size, sizeof(size), call->size_at)) {
+		tls_call_lost(call->session);
+		return 0;
+	}
 	return size <= 0x7fffffff ? (__s64)size : 0;
 }
 
 static __always_inline void go_channel(__u64 session, struct plain_event *event);
 
-/* The call has moved plaintext: whose is it, and where in its stream? */
-static __always_inline int plain_fill(struct tls_thread *thread, const struct tls_call *call, int depth, __u32 moved)
+/* The call moves plaintext: through what? `ret_sock` as ssl_channel. */
+static __always_inline void plain_begin(struct plain_event *event, const struct tls_call *call, struct sock **ret_sock)
 {
-	struct plain_event *event = &thread->event;
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct tls_session_value *session;
-	__u32 direction = call->direction & 1;
-
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.type = EVENT_PLAIN;
-	event->direction = direction;
+	event->direction = call->direction & 1;
 	if (call->library == TLS_LIBRARY_OPENSSL)
-		ssl_channel(call->session, event);
+		ssl_channel(call->session, event, ret_sock);
 	else if (call->library == TLS_LIBRARY_GO)
 		go_channel(call->session, event);
 	if (call->has_tail) {
 		event->has_tail = 1;
 		__builtin_memcpy(event->tail, call->tail, TLS_TAIL_BYTES);
 	}
-	session = tls_session_of(call->session, event->conn_id);
-	if (!session)
-		return -1;
+}
+
+/* Whose is it, and where in its stream? Negative: nothing is to be told. */
+static __always_inline int plain_place(struct tls_thread *thread, struct tls_session_value *session,
+				       const struct tls_call *call, int depth, __u32 moved)
+{
+	struct plain_event *event = &thread->event;
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u32 direction = call->direction & 1;
+
 	event->tls_id = session->tls_id;
 	event->conn_id = session->conn_id;
 	event->session = call->session;
@@ -335,6 +180,16 @@ static __always_inline int plain_fill(struct tls_thread *thread, const struct tl
 	if (!call->buffer)
 		thread->skip = moved;
 	return 0;
+}
+
+static __always_inline int plain_fill(struct tls_thread *thread, const struct tls_call *call, int depth, __u32 moved)
+{
+	struct tls_session_value *session;
+	struct sock *sock = NULL;
+
+	plain_begin(&thread->event, call, &sock);
+	session = tls_session_of(call->session, thread->event.conn_id);
+	return session ? plain_place(thread, session, call, depth, moved) : -1;
 }
 
 static __always_inline void on_tls_return(struct pt_regs *regs)

@@ -53,6 +53,7 @@ static __always_inline void go_channel(__u64 session, struct plain_event *event)
 {
 	__u64 interface[2], address;
 	struct go_net_fd net_fd;
+	struct sock *sock;
 	char network[3];
 
 	event->channel = TLS_CHANNEL_OTHER;
@@ -66,7 +67,7 @@ static __always_inline void go_channel(__u64 session, struct plain_event *event)
 	    network[2] != 'p')
 		return;
 	event->channel = TLS_CHANNEL_DESCRIPTOR;
-	event->conn_id = connection_of_descriptor(net_fd.descriptor);
+	event->conn_id = connection_of_descriptor(net_fd.descriptor, &sock);
 }
 
 static __always_inline struct go_call_key go_key_of(struct pt_regs *regs)

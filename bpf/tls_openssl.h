@@ -33,7 +33,8 @@ struct bio_sight {
 	__u64 bio;
 	__u32 shift; /* of its fields against 1.1 */
 	__u32 type;
-	char name[8]; /* the first bytes of its method's */
+	char name[8];   /* the first bytes of its method's */
+	__u64 filtered; /* another one is in front of it */
 };
 
 struct bio_method_head {
@@ -90,7 +91,8 @@ static __noinline int ssl_bio_at(__u64 session, __u32 offset, __u32 direction, s
 		return -1;
 	if (!bio_look(bios[direction == FLOW_SEND], sight))
 		return -1;
-	if (!(sight->type & BIO_TYPE_FILTER))
+	sight->filtered = (sight->type & BIO_TYPE_FILTER) != 0;
+	if (!sight->filtered)
 		return 0;
 	if (!read_user(&next, sizeof(next), sight->bio + BIO_NEXT_1_1 + sight->shift))
 		return -1;
@@ -119,7 +121,7 @@ static __always_inline bool ssl_writes_to(__u64 session, __u64 bio)
 }
 
 /* The observed connection behind a descriptor, or 0. */
-static __always_inline __u64 connection_of_descriptor(__u32 descriptor)
+static __always_inline __u64 connection_of_descriptor(__u32 descriptor, struct sock **ret_sock)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct connection_value *connection;
@@ -132,6 +134,7 @@ static __always_inline __u64 connection_of_descriptor(__u32 descriptor)
 	connection = bpf_map_lookup_elem(&connections, &key);
 	if (!connection || connection->state != CONNECTION_OBSERVED)
 		return 0;
+	*ret_sock = (struct sock *)key.sock;
 	return connection->conn_id;
 }
 
@@ -194,10 +197,12 @@ static __always_inline bool bio_is_memory(const struct bio_sight *sight)
 	       sight->name[3] == 'o' && sight->name[4] == 'r' && sight->name[5] == 'y';
 }
 
-/* Fills in what joins the session to its connection. */
-static __always_inline void ssl_channel(__u64 session, struct plain_event *event)
+/* Fills in what joins the session to its connection. `ret_sock`: the socket, when nothing is between it and the
+ * session; else it is left as it is. */
+static __always_inline void ssl_channel(__u64 session, struct plain_event *event, struct sock **ret_sock)
 {
 	struct bio_sight sight = {};
+	struct sock *sock = NULL;
 	__s32 descriptor;
 
 	event->channel = TLS_CHANNEL_OTHER;
@@ -208,7 +213,9 @@ static __always_inline void ssl_channel(__u64 session, struct plain_event *event
 		    descriptor < 0)
 			return;
 		event->channel = TLS_CHANNEL_DESCRIPTOR;
-		event->conn_id = connection_of_descriptor(descriptor);
+		event->conn_id = connection_of_descriptor(descriptor, &sock);
+		if (!sight.filtered)
+			*ret_sock = sock;
 	} else if (bio_is_memory(&sight)) {
 		event->channel = TLS_CHANNEL_MEMORY;
 		if (event->direction == FLOW_SEND)

@@ -10,7 +10,6 @@
 #include <sys/resource.h>
 
 #include "load/tls_internal.h"
-#include "load/uprobe.h"
 
 /* Each hook holds a descriptor. */
 static void raise_file_limit(void)
@@ -76,35 +75,55 @@ static int open_configured(struct tls_hooks *hooks, const struct config *config)
 	return error;
 }
 
-static int load_for_perf(struct tls_hooks *hooks, const struct config *config)
+/* What is loaded for one way cannot be attached by another. */
+static int prepare(struct tls_bpf *bpf, enum uprobe_way way, bool sleepable)
+{
+	struct bpf_program *const one_each[] = {
+		bpf->progs.ssl_read,     bpf->progs.ssl_write,   bpf->progs.ssl_read_ex,  bpf->progs.ssl_write_ex,
+		bpf->progs.ssl_sendfile, bpf->progs.boring_read, bpf->progs.boring_write, bpf->progs.gnutls_receive,
+		bpf->progs.gnutls_send,  bpf->progs.tls_return,
+	};
+	struct bpf_program *const tellers[] = { bpf->progs.tls_function, bpf->progs.tls_return, bpf->progs.go_return };
+	struct bpf_program *program;
+	int error = bpf_program__set_autoload(bpf->progs.tls_function, way == UPROBE_SESSION);
+
+	for (size_t i = 0; i < sizeof(one_each) / sizeof(one_each[0]) && !error; i++)
+		error = bpf_program__set_autoload(one_each[i], way != UPROBE_SESSION);
+	bpf_object__for_each_program(program, bpf->obj)
+	{
+		if (program == bpf->progs.tls_function)
+			uprobe_prepare(program, way);
+		else if (program != bpf->progs.library_mapped)
+			uprobe_prepare(program, way == UPROBE_PERF ? way : UPROBE_MULTI);
+	}
+	for (size_t i = 0; i < sizeof(tellers) / sizeof(tellers[0]) && sleepable; i++)
+		(void)bpf_program__set_flags(tellers[i], bpf_program__flags(tellers[i]) | BPF_F_SLEEPABLE);
+	bpf->rodata->may_sleep = sleepable;
+	return error;
+}
+
+static int load_as(struct tls_hooks *hooks, const struct config *config, enum uprobe_way way, bool sleepable)
 {
 	int error;
 
 	tls_bpf__destroy(hooks->bpf);
+	hooks->bpf = NULL;
+	hooks->way = way;
 	error = open_configured(hooks, config);
+	if (!error)
+		error = prepare(hooks->bpf, way, sleepable);
 	return error ? error : tls_bpf__load(hooks->bpf);
 }
 
 static int load(struct tls_hooks *hooks, const struct config *config)
 {
-	struct bpf_program *program;
-	int error = open_configured(hooks, config);
+	struct uprobe_support support;
+	int error;
 
-	if (error)
-		return error;
-	bpf_object__for_each_program(program, hooks->bpf->obj)
-	{
-		if (program != hooks->bpf->progs.library_mapped)
-			uprobe_multi_prepare(program);
-	}
-	if (!error)
-		error = tls_bpf__load(hooks->bpf);
-	if (error || uprobe_multi_works(hooks->bpf->progs.tls_session_gone)) {
-		hooks->multi = !error;
-		return error;
-	}
-	/* What is loaded for such a link cannot be attached otherwise. */
-	return load_for_perf(hooks, config);
+	uprobe_support_find(&support);
+	error = load_as(hooks, config, support.best, support.sleepable);
+	/* 6.0 refuses programs that may sleep our maps. */
+	return error && support.sleepable ? load_as(hooks, config, support.best, false) : error;
 }
 
 int tls_hooks_new(struct capture *capture, const struct config *config, struct tls_hooks **ret_hooks,
@@ -162,7 +181,7 @@ void tls_hooks_free(struct tls_hooks *hooks)
 
 bool tls_hooks_need_admin(const struct tls_hooks *hooks)
 {
-	return !hooks->multi;
+	return hooks->way == UPROBE_PERF;
 }
 
 bool tls_hooks_waiting(const struct tls_hooks *hooks)

@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "load/tls_internal.h"
 #include "load/tls_plan.h"
-#include "load/uprobe.h"
 
 static struct bpf_program *program_of(struct tls_hooks *hooks, enum tls_program program)
 {
@@ -44,21 +43,28 @@ static int attach_perf(struct tls_file *file, const struct bpf_program *program,
 	return 0;
 }
 
+static int attach_link(struct tls_file *file, int program_fd, enum uprobe_way way, const struct uprobe_target *target)
+{
+	int error = -ENOSPC;
+
+	if (file->link_count < TLS_LINKS_MAX)
+		error = uprobe_attach(program_fd, way, target, &file->fds[file->link_count]);
+	file->link_count += !error;
+	return error;
+}
+
 /* The descriptor names the file even where its path is another namespace's, or gone. */
 static int attach_some(struct tls_hooks *hooks, struct tls_file *file, const struct bpf_program *program, int fd,
 		       const uint64_t *offsets, uint32_t count, bool at_return)
 {
+	struct uprobe_target target = { .offsets = offsets, .count = count, .at_return = at_return };
 	char path[64];
-	int error;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (!hooks->multi)
+	target.path = path;
+	if (hooks->way == UPROBE_PERF)
 		return attach_perf(file, program, path, offsets, count, at_return);
-	if (file->link_count >= TLS_LINKS_MAX)
-		return -ENOSPC;
-	error = uprobe_multi_attach(program, path, offsets, count, at_return, &file->fds[file->link_count]);
-	file->link_count += !error;
-	return error;
+	return attach_link(file, bpf_program__fd(program), UPROBE_MULTI, &target);
 }
 
 /* Returns first: a call whose return is not hooked yet would be remembered in vain. */
@@ -110,17 +116,55 @@ static void detach(struct tls_file *file)
 	file->link_count = 0;
 }
 
+static uint64_t cookie_of(enum tls_program program)
+{
+	static const uint64_t cookies[] = {
+		[SSL_READ] = TLS_LIBRARY_OPENSSL,
+		[SSL_WRITE] = TLS_LIBRARY_OPENSSL | TLS_COOKIE_SEND,
+		[SSL_READ_EX] = TLS_LIBRARY_OPENSSL | TLS_COOKIE_EXTENDED,
+		[SSL_WRITE_EX] = TLS_LIBRARY_OPENSSL | TLS_COOKIE_EXTENDED | TLS_COOKIE_SEND,
+		[SSL_SENDFILE] = TLS_LIBRARY_OPENSSL | TLS_COOKIE_FILE | TLS_COOKIE_SEND,
+		[BORING_READ] = TLS_LIBRARY_BORING,
+		[BORING_WRITE] = TLS_LIBRARY_BORING | TLS_COOKIE_SEND,
+		[GNUTLS_RECEIVE] = TLS_LIBRARY_GNUTLS,
+		[GNUTLS_SEND] = TLS_LIBRARY_GNUTLS | TLS_COOKIE_SEND,
+	};
+
+	return cookies[program];
+}
+
+/* One link for the entries and returns of all functions. */
+static int attach_session(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct tls_plan *plan,
+			  const bool *wanted)
+{
+	uint64_t offsets[TLS_FUNCTIONS_MAX], cookies[TLS_FUNCTIONS_MAX];
+	struct uprobe_target target = { .offsets = offsets, .cookies = cookies };
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	target.path = path;
+	for (size_t i = 0; i < plan->library->count; i++) {
+		if (!wanted[i] || !plan->library->functions[i].returns)
+			continue;
+		offsets[target.count] = plan->symbols[i].offset;
+		cookies[target.count++] = cookie_of(plan->library->functions[i].entry);
+	}
+	return attach_link(file, bpf_program__fd(hooks->bpf->progs.tls_function), UPROBE_SESSION, &target);
+}
+
 static int attach_library(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct tls_plan *plan)
 {
-	const struct tls_library *library = plan->library;
+	const struct tls_function *functions = plan->library->functions;
+	bool sessions = hooks->way == UPROBE_SESSION, wanted[TLS_FUNCTIONS_MAX];
 	int error = 0;
 
-	for (size_t i = 0; i < library->count && !error; i++) {
-		bool wrapped = i && library->functions[i].wrapped && plan->symbols[i - 1].offset;
-
-		if (plan->symbols[i].offset && !wrapped)
-			error = attach_function(hooks, file, fd, &library->functions[i], plan->symbols[i].offset);
-	}
+	for (size_t i = 0; i < plan->library->count; i++)
+		wanted[i] = plan->symbols[i].offset && !(i && functions[i].wrapped && plan->symbols[i - 1].offset);
+	if (sessions)
+		error = attach_session(hooks, file, fd, plan, wanted);
+	for (size_t i = 0; i < plan->library->count && !error; i++)
+		if (wanted[i] && !(sessions && functions[i].returns))
+			error = attach_function(hooks, file, fd, &functions[i], plan->symbols[i].offset);
 	return error;
 }
 

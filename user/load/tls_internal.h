@@ -8,6 +8,7 @@
 
 #include "load/internal.h"
 #include "load/tls.h"
+#include "load/uprobe.h"
 
 #include "bpf/tls.skel.h"
 
@@ -52,8 +53,8 @@ struct tls_hooks {
 	struct tls_look looks[TLS_LOOKS_MAX];
 	size_t look_count;
 	struct tls_sight sights[TLS_SIGHTS];
-	bool multi;        /* by links of many; else by perf's events, which need CAP_SYS_ADMIN on newer kernels */
-	uint64_t sweep_ns; /* not to be swept before */
+	enum uprobe_way way; /* perf's events need CAP_SYS_ADMIN on newer kernels */
+	uint64_t sweep_ns;   /* not to be swept before */
 	uint64_t attached_ns;
 	struct bpf_link *mapped; /* the kernel tells of libraries; NULL: processes are looked at again and again */
 	struct tls_figures figures;

@@ -60,7 +60,7 @@ enum {
 	LIBRARY_COUNT,
 };
 
-static const struct tls_library libraries[LIBRARY_COUNT] = {
+static const struct tls_function_set libraries[LIBRARY_COUNT] = {
 	[OPENSSL] = LIBRARY(openssl),
 	[BORING] = LIBRARY(boring),
 	[GNUTLS] = LIBRARY(gnutls),
@@ -78,7 +78,7 @@ static enum tls_brand search_constants(int fd)
 	return tls_brand_of_file(fd, SEARCH_BYTES, &brand) ? TLS_BRAND_COUNT : brand;
 }
 
-static bool has_library(const struct tls_library *library, const struct symbol *symbols)
+static bool has_library(const struct tls_function_set *library, const struct symbol *symbols)
 {
 	for (size_t i = 0; i < library->count; i++)
 		if (library->functions[i].required && !symbols[i].offset)

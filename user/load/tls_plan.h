@@ -33,14 +33,14 @@ struct tls_function {
 	bool wrapped; /* where the function before it is there, this one calls that one */
 };
 
-struct tls_library {
+struct tls_function_set {
 	const struct tls_function *functions;
 	size_t count;
 };
 
 struct tls_plan {
 	struct tls_finding finding;
-	const struct tls_library *library; /* NULL: Go's, or nothing to hook */
+	const struct tls_function_set *library; /* NULL: Go's, or nothing to hook */
 	struct symbol symbols[TLS_FUNCTIONS_MAX];
 	struct go_function go[2]; /* Read and Write */
 };

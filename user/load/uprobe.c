@@ -4,6 +4,7 @@
  */
 #include "load/uprobe.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define TRACE_UPROBE_MULTI 48
+#define TRACE_UPROBE_SESSION 57
 #define UPROBE_MULTI_RETURN 1U
 
 struct link_create_uprobe_multi {
@@ -28,24 +30,33 @@ struct link_create_uprobe_multi {
 	uint32_t reserved;
 };
 
-void uprobe_multi_prepare(struct bpf_program *program)
+static uint32_t attach_type(enum uprobe_way way)
 {
-	(void)bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)TRACE_UPROBE_MULTI);
+	static const uint32_t types[] = {
+		[UPROBE_PERF] = 0, [UPROBE_MULTI] = TRACE_UPROBE_MULTI, [UPROBE_SESSION] = TRACE_UPROBE_SESSION
+	};
+
+	return types[way];
 }
 
-int uprobe_multi_attach(const struct bpf_program *program, const char *path, const uint64_t *offsets, uint32_t count,
-			bool at_return, int *ret_fd)
+void uprobe_prepare(struct bpf_program *program, enum uprobe_way way)
+{
+	(void)bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)attach_type(way));
+}
+
+int uprobe_attach(int program_fd, enum uprobe_way way, const struct uprobe_target *target, int *ret_fd)
 {
 	struct link_create_uprobe_multi attributes;
 	long fd;
 
 	memset(&attributes, 0, sizeof(attributes));
-	attributes.program = (uint32_t)bpf_program__fd(program);
-	attributes.attach_type = TRACE_UPROBE_MULTI;
-	attributes.path = (uint64_t)(uintptr_t)path;
-	attributes.offsets = (uint64_t)(uintptr_t)offsets;
-	attributes.count = count;
-	attributes.multi_flags = at_return ? UPROBE_MULTI_RETURN : 0;
+	attributes.program = (uint32_t)program_fd;
+	attributes.attach_type = attach_type(way);
+	attributes.path = (uint64_t)(uintptr_t)target->path;
+	attributes.offsets = (uint64_t)(uintptr_t)target->offsets;
+	attributes.cookies = (uint64_t)(uintptr_t)target->cookies;
+	attributes.count = target->count;
+	attributes.multi_flags = target->at_return ? UPROBE_MULTI_RETURN : 0;
 	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
 	if (fd < 0)
 		return -errno;
@@ -53,14 +64,42 @@ int uprobe_multi_attach(const struct bpf_program *program, const char *path, con
 	return 0;
 }
 
-/* A kernel that has such links looks at the path, and a folder is refused with EBADF. */
-bool uprobe_multi_works(const struct bpf_program *program)
+/* A program that returns 0 at once. Its descriptor, or negative. */
+static int load_nothing(enum uprobe_way way, bool sleepable)
 {
-	int fd = -1;
-	uint64_t offset = 1;
-	int error = uprobe_multi_attach(program, "/", &offset, 1, false, &fd);
+	const struct bpf_insn instructions[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = (enum bpf_attach_type)attach_type(way),
+		    .prog_flags = sleepable ? BPF_F_SLEEPABLE : 0);
 
-	if (!error)
-		close(fd);
-	return error == -EBADF;
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "sonde_try", "Dual BSD/GPL", instructions, 2, &options);
+}
+
+static bool works(enum uprobe_way way, bool sleepable)
+{
+	const uint64_t offset = 1;
+	const struct uprobe_target folder = { .path = "/", .offsets = &offset, .count = 1 };
+	int program = load_nothing(way, sleepable), link = -1, error = 0;
+
+	if (program < 0)
+		return false;
+	/* A kernel that has such links looks at the path, and a folder is refused with EBADF. */
+	if (way != UPROBE_PERF)
+		error = uprobe_attach(program, way, &folder, &link);
+	if (link >= 0)
+		close(link);
+	close(program);
+	return way == UPROBE_PERF || error == -EBADF;
+}
+
+void uprobe_support_find(struct uprobe_support *ret_support)
+{
+	ret_support->best = UPROBE_PERF;
+	if (works(UPROBE_SESSION, false))
+		ret_support->best = UPROBE_SESSION;
+	else if (works(UPROBE_MULTI, false))
+		ret_support->best = UPROBE_MULTI;
+	ret_support->sleepable = works(ret_support->best, true);
 }

@@ -50,7 +50,7 @@ PKG_CONFIG ?= $(firstword $(shell command -v $(CROSS_COMPILE)pkg-config) pkg-con
 BPFTOOL ?= $(shell for t in bpftool /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool; do \
 	$$t version >/dev/null 2>&1 && { echo $$t; break; }; done)
 BPF_ARCH := $(or $(patsubst x86_64,x86,$(filter x86_64,$(ARCH))),$(if $(filter aarch64 arm64,$(ARCH)),arm64))
-LIBRARIES := libbpf libelf zlib libmicrohttpd yaml-0.1 libpcre2-8 jansson libprotobuf-c
+LIBRARIES := libbpf libelf zlib libisal libmicrohttpd yaml-0.1 libpcre2-8 jansson libprotobuf-c
 # Loaded when they are needed (exporters/otlp/curl.c, user/host/systemd_bus.c): here only their headers.
 LOADED_LIBRARIES := libcurl libsystemd
 

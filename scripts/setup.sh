@@ -11,9 +11,9 @@ log=$PWD/build/setup.log
 tools=build/tools
 node_exporter_version=v1.12.1
 declare -A packages=(
-    [build]="gcc make libc6-dev pkg-config clang libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libyaml-dev
-        libpcre2-dev libjansson-dev libprotobuf-c-dev protobuf-c-compiler libcurl4-openssl-dev libsystemd-dev
-        @bpftool"
+    [build]="gcc make libc6-dev pkg-config clang libbpf-dev libelf-dev zlib1g-dev libisal-dev libmicrohttpd-dev
+        libyaml-dev libpcre2-dev libjansson-dev libprotobuf-c-dev protobuf-c-compiler libcurl4-openssl-dev
+        libsystemd-dev @bpftool"
     [test]="libcmocka-dev @clang-rt clang-format clang-tidy cppcheck python3 python3-pip python3-pytest curl wrk
         iproute2 git openssl libssl-dev nftables python3-psycopg2 python3-psycopg python3-asyncpg python3-redis runc
         containerd dbus-user-session"

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gzip (RFC 1952) by zlib, piece by piece while the exposition is rendered, so that fifty megabytes of text never exist
- * at once. Level 1: an exposition repeats itself so much that it shrinks thirtyfold at once, and the agent's one thread
- * has better things to do. The whole 32 KiB window, though zlib then holds 192 KiB: with half of it, 60 KB of a host's
- * metrics took a quarter more time (97 us instead of 78). The stream is kept from one scrape to the next.
+ * gzip (RFC 1952) by ISA-L, piece by piece while the exposition is rendered, so that fifty megabytes of text never
+ * exist at once. Level 1 of its four: an exposition repeats itself so much that it shrinks fivefold at once, and the
+ * agent's one thread has better things to do. 53 KB of a host's metrics take 38 us and become 9.4 KB; zlib's level 1
+ * took 75 us for 9.6 KB, libdeflate's 54 us, and that only of a text that is there as a whole. The stream is kept from
+ * one scrape to the next.
  */
 #include "exporters/web/coding.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <isa-l/igzip_lib.h>
+#include <stdlib.h>
 
 #include "exporters/common/field.h"
 
 #define LEVEL 1
-#define WINDOW_BITS 15
-#define GZIP_HEADER 16 /* zlib.h, deflateInit2: added to the window bits asks for gzip */
-#define MEMORY_LEVEL 7
+#define LEVEL_BYTES ISAL_DEF_LVL1_SMALL
 #define PIECE_BYTES 8192
 #define WEIGHT_UNSAID (-1)
 
@@ -38,29 +38,41 @@ bool coding_wants_gzip(const char *accept_encoding)
 	return gzip > 0 && gzip >= identity;
 }
 
+struct gzip_stream {
+	struct isal_zstream stream;
+	uint8_t level[LEVEL_BYTES];
+};
+
 int gzip_begin(struct gzip_writer *gzip, struct buffer *out)
 {
-	gzip->out = out;
-	if (gzip->ready)
-		return deflateReset(&gzip->stream) == Z_OK ? 0 : -EIO;
-	if (deflateInit2(&gzip->stream, LEVEL, Z_DEFLATED, WINDOW_BITS + GZIP_HEADER, MEMORY_LEVEL,
-			 Z_DEFAULT_STRATEGY) != Z_OK)
+	struct isal_zstream *stream;
+
+	if (!gzip->stream)
+		gzip->stream = malloc(sizeof(*gzip->stream));
+	if (!gzip->stream)
 		return -ENOMEM;
-	gzip->ready = true;
+	stream = &gzip->stream->stream;
+	isal_deflate_init(stream);
+	stream->level = LEVEL;
+	stream->level_buf = gzip->stream->level;
+	stream->level_buf_size = LEVEL_BYTES;
+	stream->gzip_flag = IGZIP_GZIP;
+	gzip->out = out;
 	return 0;
 }
 
-static int deflate_all(struct gzip_writer *gzip, int mode)
+static int deflate_all(struct gzip_writer *gzip)
 {
+	struct isal_zstream *stream = &gzip->stream->stream;
 	unsigned char piece[PIECE_BYTES];
 
 	do {
-		gzip->stream.next_out = piece;
-		gzip->stream.avail_out = sizeof(piece);
-		if (deflate(&gzip->stream, mode) == Z_STREAM_ERROR)
+		stream->next_out = piece;
+		stream->avail_out = sizeof(piece);
+		if (isal_deflate(stream) != COMP_OK)
 			return -EIO;
-		buffer_append(gzip->out, piece, sizeof(piece) - gzip->stream.avail_out);
-	} while (!gzip->stream.avail_out);
+		buffer_append(gzip->out, piece, sizeof(piece) - stream->avail_out);
+	} while (!stream->avail_out);
 	return buffer_error(gzip->out);
 }
 
@@ -71,25 +83,25 @@ int gzip_flush(void *ctx, struct buffer *in)
 
 	if (!in->length)
 		return 0;
-	if (in->length > UINT_MAX)
+	if (in->length > UINT32_MAX)
 		return -ENOBUFS;
-	gzip->stream.next_in = (unsigned char *)in->data;
-	gzip->stream.avail_in = (unsigned int)in->length;
-	error = deflate_all(gzip, Z_NO_FLUSH);
+	gzip->stream->stream.next_in = (uint8_t *)in->data;
+	gzip->stream->stream.avail_in = (uint32_t)in->length;
+	error = deflate_all(gzip);
 	buffer_reset(in);
 	return error;
 }
 
 int gzip_finish(struct gzip_writer *gzip)
 {
-	gzip->stream.next_in = NULL;
-	gzip->stream.avail_in = 0;
-	return deflate_all(gzip, Z_FINISH);
+	gzip->stream->stream.next_in = NULL;
+	gzip->stream->stream.avail_in = 0;
+	gzip->stream->stream.end_of_stream = 1;
+	return deflate_all(gzip);
 }
 
 void gzip_done(struct gzip_writer *gzip)
 {
-	if (gzip->ready)
-		(void)deflateEnd(&gzip->stream);
-	gzip->ready = false;
+	free(gzip->stream);
+	gzip->stream = NULL;
 }

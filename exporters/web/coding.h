@@ -5,7 +5,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <zlib.h>
 
 #include "base/buffer.h"
 
@@ -14,9 +13,8 @@ bool coding_wants_gzip(const char *accept_encoding);
 
 /* Zeroed before its first use; one answer after the other. */
 struct gzip_writer {
-	z_stream stream;
-	bool ready;         /* the stream has its memory */
-	struct buffer *out; /* borrowed for one answer */
+	struct gzip_stream *stream; /* owned; NULL: not needed yet */
+	struct buffer *out;         /* borrowed for one answer */
 };
 
 /* Begins an answer, whatever became of the last. -ENOMEM, -EIO. */

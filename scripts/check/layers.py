@@ -13,6 +13,7 @@ LIBRARIES = {
     "yaml.h": ("config",),
     "microhttpd.h": ("exporters",),
     "zlib.h": ("exporters",),
+    "isa-l/": ("exporters",),
     "pcre2.h": ("config", "host"),
     "systemd/": ("host",),
     "curl/": ("exporters",),

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "exporters/web/coding.h"
 
@@ -79,7 +80,7 @@ static void pieces_make_a_whole(void **state)
 	static const size_t lengths[] = { 1, 0, 20000, 3, 8192, 8193 };
 	static unsigned char text[LIMIT];
 	struct buffer in, all, packed;
-	struct gzip_writer gzip = { .ready = false };
+	struct gzip_writer gzip = { .stream = NULL };
 	uint32_t seed = 1;
 
 	(void)state;
@@ -106,7 +107,7 @@ static void nothing_is_a_valid_stream_too(void **state)
 {
 	unsigned char text[1];
 	struct buffer packed;
-	struct gzip_writer gzip = { .ready = false };
+	struct gzip_writer gzip = { .stream = NULL };
 
 	(void)state;
 	buffer_init(&packed, LIMIT);
@@ -121,7 +122,7 @@ static void no_room(void **state)
 {
 	unsigned char text[16];
 	struct buffer in, packed;
-	struct gzip_writer gzip = { .ready = false };
+	struct gzip_writer gzip = { .stream = NULL };
 	uint32_t seed = 1;
 
 	(void)state;

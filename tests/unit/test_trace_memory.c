@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace/ids.h"
+#include "trace/internal.h"
+
 static long allocations_left = LONG_MAX;
 
 static bool may_allocate(void)
@@ -126,14 +129,72 @@ static void what_is_held_has_a_bound(void **state)
 	assert_true(trace_world_figure(world, "sonde_trace_released_early_total") == (double)world->count);
 }
 
+static void serve(struct trace_world *world, uint32_t i)
+{
+	struct exchange server = trace_exchange(world, SIDE_SERVER, 2 + i, 10 * i, 200 + i, "/r/1");
+
+	trace_world_begin(world, &server);
+	trace_world_end(world, &server);
+}
+
+/* Threads that serve nothing are remembered up to a bound, and for a while: serving again allocates nothing. */
+static void idle_threads_have_a_bound(void **state)
+{
+	struct trace_world *world = *state;
+
+	world->config.ratio = 0;
+	world->config.calls_max = 8;
+	trace_world_restart(world);
+	for (uint32_t i = 0; i < 5000; i++)
+		serve(world, i);
+	assert_in_range(world->trace->strands.count, 1000, 4200);
+	assert_int_equal(world->trace->idle_strands, world->trace->strands.count);
+	trace_world_pass(world, 61000 * MS);
+	assert_in_range(world->trace->strands.count, 1000, 4200);
+	for (uint32_t i = 0; i < 3; i++)
+		serve(world, i);
+	trace_world_pass(world, 61000 * MS);
+	assert_int_equal(world->trace->strands.count, 3);
+	allocations_left = 0;
+	for (uint32_t i = 0; i < 3; i++)
+		serve(world, i);
+	allocations_left = LONG_MAX;
+	assert_true(trace_world_figure(world, "sonde_trace_not_followed_total") == 0);
+	trace_world_pass(world, 61000 * MS);
+	trace_world_pass(world, 61000 * MS);
+	assert_int_equal(world->trace->strands.count, 0);
+	assert_int_equal(world->trace->idle_strands, 0);
+}
+
+/* A root that is not told has an id all the same, when something below it is. */
+static void what_is_below_an_untold_root(void **state)
+{
+	struct trace_world *world = *state;
+	struct exchange server = trace_exchange(world, SIDE_SERVER, 2, 10, 200, "/r/1");
+	struct exchange call = trace_exchange(world, SIDE_CLIENT, 3, 20, 200, "/r/1");
+	uint8_t trace_id[TRACE_ID_BYTES];
+
+	world->config.ratio = 0;
+	trace_world_restart(world);
+	call.http.status = 500;
+	trace_world_begin(world, &server);
+	trace_world_begin(world, &call);
+	trace_world_end(world, &server);
+	assert_int_equal(world->count, 0);
+	trace_world_end(world, &call);
+	trace_world_pass(world, 0);
+	assert_int_equal(world->count, 1);
+	ids_trace(server.request_position, server.response_position, trace_id);
+	assert_memory_equal(world->seen[0].span.trace_id, trace_id, TRACE_ID_BYTES);
+	assert_true(world->seen[0].span.has_parent);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, trace_world_setup, trace_world_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(allocations_fail),
-		TEST(a_new_one_may_fail),
-		TEST(calls_have_a_bound),
-		TEST(what_is_held_has_a_bound),
+		TEST(allocations_fail),         TEST(a_new_one_may_fail),        TEST(calls_have_a_bound),
+		TEST(what_is_held_has_a_bound), TEST(idle_threads_have_a_bound), TEST(what_is_below_an_untold_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,18 +30,6 @@ static struct hash_node **slot_of(const struct hash_table *table, uint64_t hash)
 	return &table->slots[hash & (table->slot_count - 1)];
 }
 
-struct hash_node *hash_table_find(const struct hash_table *table, uint64_t hash, hash_equal equal, const void *key)
-{
-	struct hash_node *node;
-
-	if (!table->count)
-		return NULL;
-	for (node = *slot_of(table, hash); node; node = node->next)
-		if (node->hash == hash && equal(node, key))
-			return node;
-	return NULL;
-}
-
 static int hash_table_grow(struct hash_table *table)
 {
 	size_t old_count = table->slot_count, count = old_count ? old_count * 2 : HASH_FIRST_SLOTS;
@@ -135,36 +123,19 @@ size_t hash_table_remove_if(struct hash_table *table, bool (*drop)(struct hash_n
 	return removed;
 }
 
-/* Odd constants with as many ones as zeros, from wyhash (public domain). */
-#define MIX_1 UINT64_C(0xa0761d6478bd642f)
-#define MIX_2 UINT64_C(0xe7037ed1a0b428db)
-#define MIX_3 UINT64_C(0x8ebc6af09c88c6e3)
-
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed)
 {
 	const uint8_t *at = bytes;
-	uint64_t state = fold(seed ^ MIX_1, length ^ MIX_2), word;
+	uint64_t state = hash_fold(seed ^ HASH_MIX_1, length ^ HASH_MIX_2), word;
 
 	for (; length >= sizeof(word); length -= sizeof(word), at += sizeof(word)) {
 		memcpy(&word, at, sizeof(word));
-		state = fold(state ^ word ^ MIX_3, seed ^ MIX_2) ^ word;
+		state = hash_fold(state ^ word ^ HASH_MIX_3, seed ^ HASH_MIX_2) ^ word;
 	}
 	if (length) {
 		word = 0;
 		memcpy(&word, at, length);
-		state = fold(state ^ word ^ MIX_3, seed ^ MIX_2) ^ word;
+		state = hash_fold(state ^ word ^ HASH_MIX_3, seed ^ HASH_MIX_2) ^ word;
 	}
-	return fold(state ^ MIX_1, seed ^ MIX_3);
-}
-
-uint64_t hash_u64(uint64_t value, uint64_t seed)
-{
-	return fold(fold(value ^ MIX_1, seed ^ MIX_2) ^ value ^ MIX_3, seed ^ MIX_1);
+	return hash_fold(state ^ HASH_MIX_1, seed ^ HASH_MIX_3);
 }

@@ -119,10 +119,13 @@ void records_remove(struct records *records, struct record *record)
 
 static struct record *records_add(struct records *records, uint32_t tgid)
 {
+	struct record *oldest = records->departed.oldest ? records->departed.oldest : records->living.oldest;
 	struct record *record;
 
+	if (records->table.count >= records->table.limit && !oldest)
+		return NULL;
 	if (records->table.count >= records->table.limit)
-		records_remove(records, records->departed.oldest ? records->departed.oldest : records->living.oldest);
+		records_remove(records, oldest);
 	record = calloc(1, sizeof(*record));
 	if (!record)
 		return NULL;

@@ -6,6 +6,9 @@
  */
 #include "trace/ids.h"
 
+#include <endian.h>
+#include <string.h>
+
 #define GAMMA UINT64_C(0x9e3779b97f4a7c15)
 #define STREAM_SPAN 1
 #define STREAM_TRACE_HIGH 2
@@ -18,23 +21,34 @@ static uint64_t splitmix64(uint64_t value)
 	return value ^ value >> 31;
 }
 
-static uint64_t derive(uint32_t request_position, uint32_t response_position, uint64_t stream)
+static uint64_t key_of(uint32_t request_position, uint32_t response_position)
 {
-	uint64_t key = (uint64_t)request_position << 32 | response_position;
-	uint64_t value = splitmix64(splitmix64(key + GAMMA) + stream * GAMMA);
+	return splitmix64(((uint64_t)request_position << 32 | response_position) + GAMMA);
+}
+
+static uint64_t derive(uint64_t key, uint64_t stream)
+{
+	uint64_t value = splitmix64(key + stream * GAMMA);
 
 	return value ? value : GAMMA;
 }
 
 uint64_t ids_client_span(uint32_t request_position, uint32_t response_position)
 {
-	return derive(request_position, response_position, STREAM_SPAN);
+	return derive(key_of(request_position, response_position), STREAM_SPAN);
+}
+
+uint64_t ids_trace_low(uint32_t request_position, uint32_t response_position)
+{
+	return derive(key_of(request_position, response_position), STREAM_TRACE_LOW);
 }
 
 void ids_trace(uint32_t request_position, uint32_t response_position, uint8_t ret_trace_id[TRACE_ID_BYTES])
 {
-	ids_write(derive(request_position, response_position, STREAM_TRACE_HIGH), ret_trace_id);
-	ids_write(derive(request_position, response_position, STREAM_TRACE_LOW), ret_trace_id + SPAN_ID_BYTES);
+	uint64_t key = key_of(request_position, response_position);
+
+	ids_write(derive(key, STREAM_TRACE_HIGH), ret_trace_id);
+	ids_write(derive(key, STREAM_TRACE_LOW), ret_trace_id + SPAN_ID_BYTES);
 }
 
 uint64_t ids_server_span(uint64_t conn_id, uint32_t request_position, uint64_t seed)
@@ -46,15 +60,15 @@ uint64_t ids_server_span(uint64_t conn_id, uint32_t request_position, uint64_t s
 
 void ids_write(uint64_t id, uint8_t ret_bytes[SPAN_ID_BYTES])
 {
-	for (int i = 0; i < SPAN_ID_BYTES; i++)
-		ret_bytes[i] = (uint8_t)(id >> (56 - 8 * i));
+	uint64_t big = htobe64(id);
+
+	memcpy(ret_bytes, &big, sizeof(big));
 }
 
 uint64_t ids_read(const uint8_t bytes[SPAN_ID_BYTES])
 {
-	uint64_t id = 0;
+	uint64_t big;
 
-	for (int i = 0; i < SPAN_ID_BYTES; i++)
-		id = id << 8 | bytes[i];
-	return id;
+	memcpy(&big, bytes, sizeof(big));
+	return be64toh(big);
 }

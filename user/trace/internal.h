@@ -10,6 +10,7 @@
 #include "model/keep.h"
 #include "trace/trace.h"
 
+#define RECENT_PROCESSES 16
 #define TRACE_DEPTH_MAX 64 /* calls from a leaf to its root */
 
 /* Where a parent was found; also label values. */
@@ -69,7 +70,7 @@ struct call {
 	uint64_t span_id;
 	uint64_t parent_id; /* with a source but PARENT_CONNECTION and PARENT_REMOTE, which are known at the end */
 	uint64_t header_id; /* what the request's traceparent said */
-	uint64_t path_hash; /* of method and path */
+	uint64_t path_hash; /* of method and path: of proxies' alone */
 	uint64_t threshold; /* SAMPLE_RATIO: traces whose random part is below are not sampled */
 	uint64_t begun_ns;  /* when it was told, for expiry */
 	uint64_t first_ns;  /* of its request's first byte */
@@ -92,12 +93,13 @@ struct call {
 	uint8_t trace_id[TRACE_ID_BYTES];
 };
 
-/* What serves one request at a time: a thread, or a goroutine. Exists while it has requests open. */
+/* What serves one request at a time: a thread, or a goroutine. Stays for a while when it has none open: it will. */
 struct strand {
 	struct hash_node node;
 	uint64_t id;
 	struct call *calls;
 	uint32_t count;
+	bool used; /* since the last look */
 };
 
 struct process {
@@ -138,7 +140,10 @@ struct trace {
 	struct hash_table keys;
 	struct hash_table strands;
 	struct hash_table processes;
-	struct call *spare; /* freed ones, for reuse, by idle_next */
+	struct process *recent[RECENT_PROCESSES]; /* by the last bits of the tgid; NULL */
+	size_t idle_strands;
+	size_t keyed_clients; /* in keys */
+	struct call *spare;   /* freed ones, for reuse, by idle_next */
 	size_t spare_count;
 	struct call *idle_first; /* ended clients whose server's end may still show */
 	struct call *idle_last;
@@ -179,6 +184,8 @@ void strand_leave(struct trace *trace, struct call *call);
 void strand_answered(struct trace *trace, const struct call *call, const struct exchange *exchange);
 /* Sets the call's parent to the request that its strand serves, or counts why not. */
 void strand_parent(struct trace *trace, struct call *call, const struct exchange *exchange);
+/* Forgets strands that served nothing since the last time. */
+void strand_expire(struct trace *trace);
 void strand_free_all(struct trace *trace);
 
 /* join.c: both ends of a call. */
@@ -203,11 +210,12 @@ void hold_release(struct trace *trace, bool all);
 uint64_t sample_threshold(double ratio);
 /* The ratio that holds for a trace that begins with this exchange. */
 void sample_begin(const struct trace *trace, struct call *call, const char *service, const struct exchange *exchange);
+/* Of a call that is resolved, or has nothing above it and sequence numbers. */
 bool sample_trace(const struct call *call);
-/* Whether it is told if it turns out to be the root of what is known. */
-bool sample_alone(const struct trace *trace, const struct call *call, const struct exchange *exchange);
-/* What becomes of a span, spending of the cap. Resolves the call. */
-enum span_fate sample_decide(struct trace *trace, struct call *call, const struct exchange *exchange);
+/* What becomes of a span as far as is known now. Resolves a call that belongs to another one's trace. */
+enum span_fate sample_judge(const struct trace *trace, struct call *call, const struct exchange *exchange);
+/* What does become of it: spends of the cap. Resolves a call that is told. */
+enum span_fate sample_decide(struct trace *trace, struct call *call, enum span_fate fate);
 uint64_t exchange_start_ns(const struct exchange *exchange);
 uint64_t exchange_end_ns(const struct exchange *exchange);
 bool exchange_is_error(const struct exchange *exchange);

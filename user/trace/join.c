@@ -85,21 +85,30 @@ void join_withdraw(struct trace *trace, struct call *call)
 	if (!call->keyed)
 		return;
 	hash_table_remove(&trace->keys, &call->key_node);
+	trace->keyed_clients -= call->side == SIDE_CLIENT;
 	call->keyed = false;
+}
+
+static void remember(struct trace *trace, struct call *call)
+{
+	struct join_key key = key_of(call, (enum side)call->side);
+
+	call->keyed = !hash_table_insert(&trace->keys, &call->key_node, key_hash(trace, &key));
+	trace->keyed_clients += call->keyed && call->side == SIDE_CLIENT;
 }
 
 void join_offer(struct trace *trace, struct call *call)
 {
 	struct join_key key = key_of(call, call->side == SIDE_SERVER ? SIDE_CLIENT : SIDE_SERVER);
-	struct hash_node *node;
+	struct hash_node *node = NULL;
 	struct call *other;
 
 	if (!call->shared || call->joined || call->keyed)
 		return;
-	node = hash_table_find(&trace->keys, key_hash(trace, &key), key_is, &key);
+	if (call->side == SIDE_CLIENT || trace->keyed_clients > 0)
+		node = hash_table_find(&trace->keys, key_hash(trace, &key), key_is, &key);
 	if (!node) {
-		key.side = call->side;
-		call->keyed = !hash_table_insert(&trace->keys, &call->key_node, key_hash(trace, &key));
+		remember(trace, call);
 		return;
 	}
 	other = hash_entry(node, struct call, key_node);

@@ -23,13 +23,20 @@ uint64_t sample_threshold(double ratio)
 	return ratio >= 1 ? 0 : (uint64_t)((1 - ratio) * (double)all);
 }
 
+/* The last eight bytes of the trace id: of a root that is not resolved, what they will be. Most of these never are:
+ * their trace is not sampled, and no span needs its id. */
+static uint64_t random_of(const struct call *call)
+{
+	if (call->resolved || call->has_header)
+		return ids_read(call->trace_id + SPAN_ID_BYTES);
+	return ids_trace_low(call->request_position, call->response_position);
+}
+
 bool sample_trace(const struct call *call)
 {
-	uint64_t random = ids_read(call->trace_id + SPAN_ID_BYTES) & ((UINT64_C(1) << RANDOM_BITS) - 1);
-
 	if (call->sampling != SAMPLE_RATIO)
 		return call->sampling == SAMPLE_YES;
-	return random >= call->threshold;
+	return call->threshold == 0 || (random_of(call) & ((UINT64_C(1) << RANDOM_BITS) - 1)) >= call->threshold;
 }
 
 static const struct trace_override *find_override(const struct trace_override *overrides, size_t count,
@@ -60,7 +67,8 @@ static bool is_excluded(const struct trace *trace, const char *path)
 	return false;
 }
 
-void sample_begin(const struct trace *trace, struct call *call, const char *service, const struct exchange *exchange)
+static void begin_by_name(const struct trace *trace, struct call *call, const char *service,
+			  const struct exchange *exchange)
 {
 	const struct trace_config *config = &trace->config;
 	const struct trace_override *override = NULL;
@@ -72,7 +80,6 @@ void sample_begin(const struct trace *trace, struct call *call, const char *serv
 		call->sampling = SAMPLE_EXCLUDED;
 		return;
 	}
-	call->threshold = trace->threshold;
 	if (call->has_header && config->parent_based)
 		return;
 	if (text[0])
@@ -81,6 +88,13 @@ void sample_begin(const struct trace *trace, struct call *call, const char *serv
 		override = find_override(config->services, config->service_count, service);
 	if (override)
 		call->threshold = sample_threshold(override->ratio);
+}
+
+void sample_begin(const struct trace *trace, struct call *call, const char *service, const struct exchange *exchange)
+{
+	call->threshold = trace->threshold;
+	if (trace->config.excluded_count || trace->config.route_count || trace->config.service_count)
+		begin_by_name(trace, call, service, exchange);
 }
 
 static uint64_t latest(const struct exchange *exchange)
@@ -144,30 +158,25 @@ static bool is_slow(const struct trace *trace, const struct exchange *exchange)
 	return exchange_end_ns(exchange) - exchange_start_ns(exchange) >= trace->config.slow_ns;
 }
 
-bool sample_alone(const struct trace *trace, const struct call *call, const struct exchange *exchange)
+enum span_fate sample_judge(const struct trace *trace, struct call *call, const struct exchange *exchange)
 {
-	struct call alone = *call;
-
-	call_resolve(&alone);
-	if (alone.sampling == SAMPLE_EXCLUDED)
-		return false;
-	return sample_trace(&alone) || alone.outlier || exchange_is_error(exchange) || is_slow(trace, exchange);
-}
-
-enum span_fate sample_decide(struct trace *trace, struct call *call, const struct exchange *exchange)
-{
-	enum span_fate fate = FATE_NOT_SAMPLED;
-
-	call_resolve(call);
+	if (call->up || !call->is_tcp)
+		call_resolve(call);
 	if (call->sampling == SAMPLE_EXCLUDED)
 		return FATE_EXCLUDED;
 	if (sample_trace(call))
-		fate = FATE_TOLD;
-	else if (exchange_is_error(exchange))
-		fate = FATE_TOLD_ERROR;
-	else if (call->outlier || is_slow(trace, exchange))
-		fate = FATE_TOLD_SLOW;
-	if (fate != FATE_NOT_SAMPLED && !spend(trace))
-		fate = FATE_RATE;
+		return FATE_TOLD;
+	if (exchange_is_error(exchange))
+		return FATE_TOLD_ERROR;
+	return call->outlier || is_slow(trace, exchange) ? FATE_TOLD_SLOW : FATE_NOT_SAMPLED;
+}
+
+enum span_fate sample_decide(struct trace *trace, struct call *call, enum span_fate fate)
+{
+	if (fate > FATE_TOLD_SLOW)
+		return fate;
+	if (!spend(trace))
+		return FATE_RATE;
+	call_resolve(call);
 	return fate;
 }

@@ -10,6 +10,7 @@
  */
 #include "trace/internal.h"
 
+#define IDLE_STRANDS_MAX 4096
 #define DOUBT_NS (600 * UINT64_C(1000000000)) /* after a process was last seen to interleave or hand over */
 
 static bool strand_is(const struct hash_node *node, const void *id)
@@ -22,12 +23,19 @@ static bool process_is(const struct hash_node *node, const void *tgid)
 	return hash_entry(node, const struct process, node)->tgid == *(const uint32_t *)tgid;
 }
 
-static struct process *process_find(const struct trace *trace, uint32_t tgid)
+static struct process *process_find(struct trace *trace, uint32_t tgid)
 {
-	uint64_t hash = hash_u64(tgid, trace->config.hash_seed);
-	struct hash_node *node = hash_table_find(&trace->processes, hash, process_is, &tgid);
+	struct process *process = trace->recent[tgid % RECENT_PROCESSES];
+	struct hash_node *node;
 
-	return node ? hash_entry(node, struct process, node) : NULL;
+	if (process && process->tgid == tgid)
+		return process;
+	node = hash_table_find(&trace->processes, hash_u64(tgid, trace->config.hash_seed), process_is, &tgid);
+	if (!node)
+		return NULL;
+	process = hash_entry(node, struct process, node);
+	trace->recent[tgid % RECENT_PROCESSES] = process;
+	return process;
 }
 
 /* NULL without room: then nothing is believed of it. */
@@ -82,7 +90,16 @@ static struct strand *strand_get(struct trace *trace, uint64_t id)
 		free(strand);
 		return NULL;
 	}
+	trace->idle_strands++;
 	return strand;
+}
+
+static uint64_t path_hash(const struct trace *trace, const struct exchange *exchange)
+{
+	if (exchange->protocol != PROTOCOL_HTTP1)
+		return 0;
+	return hash_bytes(exchange->http.path.data, exchange->http.path.length,
+			  trace->config.hash_seed + exchange->http.method);
 }
 
 static bool is_doubted(const struct trace *trace, uint64_t seen_ns)
@@ -101,6 +118,8 @@ void strand_serve(struct trace *trace, struct call *call, const struct exchange 
 	strand = id ? strand_get(trace, id) : NULL;
 	if (!strand)
 		return;
+	if (process->runtime == TRACE_RUNTIME_PROXY)
+		call->path_hash = path_hash(trace, exchange);
 	if (strand->calls && strand->calls->conn_id != call->conn_id)
 		process->interleaved_ns = trace->now_ns;
 	call->strand = strand;
@@ -108,7 +127,9 @@ void strand_serve(struct trace *trace, struct call *call, const struct exchange 
 	if (strand->calls)
 		strand->calls->strand_previous = call;
 	strand->calls = call;
-	strand->count++;
+	if (strand->count++ == 0)
+		trace->idle_strands--;
+	strand->used = true;
 }
 
 void strand_leave(struct trace *trace, struct call *call)
@@ -128,8 +149,9 @@ void strand_leave(struct trace *trace, struct call *call)
 		strand->calls = call->strand_next;
 	call->strand = NULL;
 	call->strand_next = call->strand_previous = NULL;
-	if (--strand->count > 0)
+	if (--strand->count > 0 || trace->idle_strands++ < IDLE_STRANDS_MAX)
 		return;
+	trace->idle_strands--;
 	hash_table_remove(&trace->strands, &strand->node);
 	free(strand);
 }
@@ -146,12 +168,12 @@ void strand_answered(struct trace *trace, const struct call *call, const struct 
 }
 
 /* The one open request of this path; NULL when there is none, or several. */
-static struct call *find_by_path(const struct strand *strand, uint64_t path_hash)
+static struct call *find_by_path(const struct strand *strand, uint64_t hash)
 {
 	struct call *found = NULL;
 
 	for (struct call *call = strand->calls; call; call = call->strand_next) {
-		if (call->path_hash != path_hash)
+		if (call->path_hash != hash)
 			continue;
 		if (found)
 			return NULL;
@@ -168,9 +190,10 @@ static void belong(struct call *call, struct call *parent, enum parent_source so
 	call->source = (uint8_t)source;
 }
 
-static void parent_of_proxy(struct trace *trace, struct call *call, const struct strand *strand)
+static void parent_of_proxy(struct trace *trace, struct call *call, const struct strand *strand,
+			    const struct exchange *exchange)
 {
-	struct call *parent = find_by_path(strand, call->path_hash);
+	struct call *parent = find_by_path(strand, path_hash(trace, exchange));
 
 	if (parent)
 		belong(call, parent, PARENT_PROXY);
@@ -212,11 +235,11 @@ void strand_parent(struct trace *trace, struct call *call, const struct exchange
 	strand = id ? strand_find(trace, id) : NULL;
 	if (!id)
 		trace->unresolved[UNRESOLVED_GOROUTINE]++;
-	else if (!strand)
+	else if (!strand || !strand->count)
 		trace->unresolved[is_doubted(trace, process->handed_over_ns) ? UNRESOLVED_HANDED_OVER :
 									       UNRESOLVED_NOT_SERVING]++;
 	else if (process->runtime == TRACE_RUNTIME_PROXY)
-		parent_of_proxy(trace, call, strand);
+		parent_of_proxy(trace, call, strand, exchange);
 	else
 		parent_on_strand(trace, call, process, strand, exchange);
 }
@@ -227,8 +250,35 @@ void trace_process_exit(struct trace *trace, uint32_t tgid)
 
 	if (!process)
 		return;
+	trace->recent[tgid % RECENT_PROCESSES] = NULL;
 	hash_table_remove(&trace->processes, &process->node);
 	free(process);
+}
+
+static bool drop_unused(struct hash_node *node, void *ctx)
+{
+	struct strand *strand = hash_entry(node, struct strand, node);
+	struct trace *trace = ctx;
+	bool used = strand->used || strand->count > 0;
+
+	strand->used = false;
+	if (used)
+		return false;
+	trace->idle_strands--;
+	free(strand);
+	return true;
+}
+
+void strand_expire(struct trace *trace)
+{
+	hash_table_remove_if(&trace->strands, drop_unused, trace);
+}
+
+static bool drop_strand(struct hash_node *node, void *ctx)
+{
+	(void)ctx;
+	free(hash_entry(node, struct strand, node));
+	return true;
 }
 
 static bool drop_process(struct hash_node *node, void *ctx)
@@ -241,4 +291,5 @@ static bool drop_process(struct hash_node *node, void *ctx)
 void strand_free_all(struct trace *trace)
 {
 	hash_table_remove_if(&trace->processes, drop_process, NULL);
+	hash_table_remove_if(&trace->strands, drop_strand, NULL);
 }

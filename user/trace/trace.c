@@ -111,11 +111,9 @@ static struct call *begin(struct trace *trace, const char *service, const struct
 		trace->calls_full++;
 		return NULL;
 	}
-	if (exchange->protocol == PROTOCOL_HTTP1) {
-		call->path_hash = hash_bytes(exchange->http.path.data, exchange->http.path.length,
-					     trace->config.hash_seed + exchange->http.method);
+	if (exchange->protocol == PROTOCOL_HTTP1)
 		read_header(trace, call, exchange);
-	}
+
 	sample_begin(trace, call, service, exchange);
 	if (call->side == SIDE_SERVER)
 		strand_serve(trace, call, exchange);
@@ -138,17 +136,15 @@ static void count_parent(struct trace *trace, const struct call *call)
 	trace->sources[call->source]++;
 }
 
-void trace_tell(struct trace *trace, struct call *call, const char *service, const char *route,
-		const struct exchange *exchange)
+static void tell(struct trace *trace, struct call *call, const char *service, const char *route,
+		 const struct exchange *exchange, enum span_fate fate)
 {
-	enum span_fate fate;
-
 	if (call->side == SIDE_SERVER && call->source == PARENT_NONE && call->is_tcp && exchange->response_first_ns &&
 	    join_is_remote(trace, exchange))
 		call->source = PARENT_REMOTE;
 	if (call->is_tcp && (call->source == PARENT_CONNECTION || call->source == PARENT_REMOTE))
 		call->parent_id = ids_client_span(call->request_position, exchange->response_position);
-	fate = sample_decide(trace, call, exchange);
+	fate = sample_decide(trace, call, fate);
 	trace->fates[fate]++;
 	count_parent(trace, call);
 	if (fate <= FATE_TOLD_SLOW && trace->config.sink.span)
@@ -161,22 +157,28 @@ void trace_tell(struct trace *trace, struct call *call, const char *service, con
 	call_unref(trace, call);
 }
 
+void trace_tell(struct trace *trace, struct call *call, const char *service, const char *route,
+		const struct exchange *exchange)
+{
+	tell(trace, call, service, route, exchange, sample_judge(trace, call, exchange));
+}
+
 /* A server's end waits for its client's where that may be seen here, and if it is told at all as far as is known now: a
  * client that shows so late and belongs to another trace, which is sampled, is rare, and most are not sampled. One
  * whose trace was told already, by the calls that were made for it, waits where the client derives the same trace. */
-static bool must_wait(const struct trace *trace, const struct call *call, const struct exchange *exchange)
+static bool may_wait(const struct trace *trace, const struct call *call)
 {
 	if (call->side != SIDE_SERVER || !call->keyed || call->has_header || trace->config.hold_ns == 0)
 		return false;
-	if (!call->is_tcp)
-		return !call->resolved;
-	return sample_alone(trace, call, exchange);
+	return call->is_tcp || !call->resolved;
 }
 
 void trace_end(struct trace *trace, const char *service, const char *route, const struct exchange *exchange,
 	       bool outlier)
 {
 	struct call *call = call_find(trace, exchange->conn_id, exchange->request_position);
+	enum span_fate fate;
+	bool waits;
 
 	/* Protocols that tell no beginning, and requests that were cut off in their head. */
 	if (!call)
@@ -191,9 +193,13 @@ void trace_end(struct trace *trace, const char *service, const char *route, cons
 		call->span_id = ids_client_span(call->request_position, exchange->response_first_ns ?
 										exchange->response_position :
 										call->response_position);
-	if (must_wait(trace, call, exchange) && hold_server(trace, call, service, route, exchange))
+	waits = may_wait(trace, call);
+	if (waits && !call->is_tcp && hold_server(trace, call, service, route, exchange))
 		return;
-	trace_tell(trace, call, service, route, exchange);
+	fate = sample_judge(trace, call, exchange);
+	if (waits && fate <= FATE_TOLD_SLOW && hold_server(trace, call, service, route, exchange))
+		return;
+	tell(trace, call, service, route, exchange, fate);
 }
 
 void trace_connection_end(struct trace *trace, uint64_t conn_id)
@@ -212,6 +218,7 @@ void trace_tick(struct trace *trace, uint64_t now_ns, uint64_t epoch_ns)
 	trace->expired_ns = now_ns;
 	if (now_ns > CALL_LIFE_NS)
 		call_expire(trace, now_ns - CALL_LIFE_NS);
+	strand_expire(trace);
 }
 
 void trace_flush(struct trace *trace)

@@ -22,7 +22,7 @@ declare -A packages=(
 # From Python's package index, below build/tools/python: pinned, and nothing else comes with them.
 declare -A wheels=(
     [build]=""
-    [test]="opentelemetry-proto==1.27.0 protobuf==4.25.8"
+    [test]="opentelemetry-proto==1.27.0 protobuf==4.25.8 grpcio==1.62.3"
     [vm]=""
 )
 declare -A unpacked=(

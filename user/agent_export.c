@@ -76,35 +76,56 @@ static const char *either(const char *own, const char *both)
 	return *own ? own : both;
 }
 
+/* What stands behind the endpoint. gRPC's method belongs behind that of one signal as well: it names a server alone. */
+static const char *path_of(enum otlp_signal signal, bool grpc)
+{
+	static const char *const paths[2][OTLP_SIGNAL_COUNT] = {
+		{ "/v1/traces", "/v1/metrics" },
+		{ "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+		  "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" },
+	};
+
+	return paths[grpc][signal];
+}
+
 /* The endpoint of one signal is taken as it is; to that of both the signal's path is added. */
 static int make_url(struct agent_export *export, const struct config *config, enum otlp_signal signal,
-		    enum config_otlp_set set, const char *path)
+		    enum config_otlp_set set, bool grpc)
 {
 	const char *own = config->otlp[set].endpoint, *both = config->otlp[OTLP_SET_BOTH].endpoint;
-	size_t length = strlen(both);
+	const char *base = *own ? own : both;
+	size_t length = strlen(base);
 
 	if (!*own && (!*both || !(signal == OTLP_TRACES ? config->otlp_traces : config->otlp_metrics)))
 		return 0;
-	while (length > 0 && both[length - 1] == '/')
+	while (length > 0 && base[length - 1] == '/')
 		length--;
-	if (*own)
+	if (*own && !grpc)
 		export->urls[signal] = strdup(own);
-	else if (asprintf(&export->urls[signal], "%.*s%s", (int)length, both, path) < 0)
+	else if (asprintf(&export->urls[signal], "%.*s%s", (int)length, base, path_of(signal, grpc)) < 0)
 		export->urls[signal] = NULL;
 	return export->urls[signal] ? 0 : -ENOMEM;
+}
+
+static enum otlp_encoding encoding_of(const char *protocol)
+{
+	if (!strcmp(protocol, "grpc"))
+		return OTLP_GRPC;
+	return strcmp(protocol, "http/json") ? OTLP_PROTOBUF : OTLP_JSON;
 }
 
 static int make_target(struct agent_export *export, const struct config *config, enum otlp_signal signal,
 		       enum config_otlp_set set, struct otlp_target *target)
 {
 	const struct config_otlp *own = &config->otlp[set], *both = &config->otlp[OTLP_SET_BOTH];
-	int error = make_url(export, config, signal, set, signal == OTLP_TRACES ? "/v1/traces" : "/v1/metrics");
+	enum otlp_encoding encoding = encoding_of(either(own->protocol, both->protocol));
+	int error = make_url(export, config, signal, set, encoding == OTLP_GRPC);
 
 	if (!error)
 		error = add_headers(export, signal, own->headers.count ? &own->headers : &both->headers);
 	*target = (struct otlp_target){
 		.url = export->urls[signal],
-		.encoding = strcmp(either(own->protocol, both->protocol), "http/json") ? OTLP_PROTOBUF : OTLP_JSON,
+		.encoding = encoding,
 		.gzip = !strcmp(either(own->compression, both->compression), "gzip"),
 		.headers = (const char *const *)export->headers[signal],
 		.header_count = export->header_counts[signal],

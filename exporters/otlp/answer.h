@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a collector answers, judged by the OTLP specification ("OTLP/HTTP Response"). Pure functions over bytes that may
- * be anything.
+ * What a collector answers, judged by the OTLP specification ("OTLP/HTTP Response", "OTLP/gRPC Response"). Pure
+ * functions over bytes that may be anything.
  */
 #pragma once
 
@@ -29,3 +29,24 @@ void answer_read(const void *bytes, size_t length, bool json, struct answer *ret
 /* A Retry-After field's value, seconds or a date (RFC 9110 section 10.2.3): nanoseconds from `epoch_ns` on; 0 when it
  * says nothing. At most a day. */
 uint64_t answer_retry_after(const char *value, size_t length, uint64_t epoch_ns);
+
+/* --- gRPC: what its trailers say, or its headers when there is no message. */
+#define GRPC_STATUS_NONE (-1) /* not told: not gRPC */
+#define GRPC_PREFIX_BYTES 5   /* before a message: compressed or not (1 byte), length (4, big-endian) */
+
+struct grpc_answer {
+	int status;                         /* a code of gRPC, or GRPC_STATUS_NONE */
+	bool may_retry;                     /* RetryInfo came with it */
+	uint64_t retry_after_ns;            /* ... and asked for so long; at most a day */
+	char message[ANSWER_MESSAGE_BYTES]; /* grpc-message, printable */
+};
+
+void grpc_answer_init(struct grpc_answer *answer);
+/* A header or trailer line, with or without its end. */
+void grpc_answer_line(struct grpc_answer *answer, const char *line, size_t length);
+enum answer_verdict grpc_answer_judge(const struct grpc_answer *answer);
+/* The message behind its prefix, gzip or plain; an empty body, or one that is not one whole message, is not understood.
+ */
+void grpc_answer_read(const void *bytes, size_t length, struct answer *ret_answer);
+/* "UNAVAILABLE", ...; "UNKNOWN" for what is no code. */
+const char *grpc_status_text(int status);

@@ -205,6 +205,8 @@ bool batch_fill(struct otlp *otlp, enum otlp_signal signal)
 	otlp->lanes[signal].waiting_ns = otlp->config.now_ns(otlp->config.ctx);
 	if (!buffer_error(&call->body) && otlp->config.targets[signal].gzip)
 		frame_compress(&call->body);
+	if (!buffer_error(&call->body) && otlp->config.targets[signal].encoding == OTLP_GRPC)
+		frame_grpc(&call->body, otlp->config.targets[signal].gzip);
 	if (buffer_error(&call->body)) {
 		otlp->figures.dropped[signal][DROPPED_NO_MEMORY] += call->count;
 		return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One request of a signal at a time: sent, judged, tried again with back-off where the specification lets it (no
- * answer, 429, 502, 503, 504; Retry-After is honoured). A request is tried until it is taken, refused for good, or the
- * queue needs its room.
+ * answer, 429, 502, 503, 504 or gRPC's like; Retry-After and RetryInfo are honoured). A request is tried until it is
+ * taken, refused for good, or the queue needs its room.
  */
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +43,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
 	if (length > sizeof(name) - 1 && !strncasecmp(bytes, name, sizeof(name) - 1))
 		call->retry_after_ns =
 			answer_retry_after(bytes + sizeof(name) - 1, length - sizeof(name) + 1, clock_realtime_ns());
+	grpc_answer_line(&call->grpc, bytes, length);
 	return length;
 }
 
@@ -58,14 +59,20 @@ static bool add_header(struct otlp *otlp, struct otlp_call *call, const char *te
 
 static bool make_headers(struct otlp *otlp, struct otlp_call *call, const struct otlp_target *target)
 {
-	bool made = add_header(otlp, call,
-			       target->encoding == OTLP_JSON ? "Content-Type: application/json" :
-							       "Content-Type: application/x-protobuf");
+	static const char *const types[] = {
+		[OTLP_PROTOBUF] = "Content-Type: application/x-protobuf",
+		[OTLP_JSON] = "Content-Type: application/json",
+		[OTLP_GRPC] = "Content-Type: application/grpc+proto",
+	};
+	bool grpc = target->encoding == OTLP_GRPC;
+	bool made = add_header(otlp, call, types[target->encoding]);
 
 	/* Without this libcurl asks before it sends a large body, and waits a second for those that do not answer. */
 	made = made && add_header(otlp, call, "Expect:");
+	if (grpc)
+		made = made && add_header(otlp, call, "TE: trailers");
 	if (target->gzip)
-		made = made && add_header(otlp, call, "Content-Encoding: gzip");
+		made = made && add_header(otlp, call, grpc ? "grpc-encoding: gzip" : "Content-Encoding: gzip");
 	for (size_t i = 0; made && i < target->header_count; i++)
 		made = add_header(otlp, call, target->headers[i]);
 	return made;
@@ -108,6 +115,13 @@ static CURLcode set_options(struct otlp *otlp, struct otlp_call *call, const str
 	SET(CURLOPT_WRITEDATA, call);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, call);
+	if (target->encoding == OTLP_GRPC) {
+		/* Without TLS the server must be known to speak HTTP/2; a proxy must not take part. */
+		SET(CURLOPT_HTTP_VERSION,
+		    (long)(strncmp(target->url, "https:", 6) ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE :
+							       CURL_HTTP_VERSION_2TLS));
+		SET(CURLOPT_HTTPPROXYTUNNEL, 1L);
+	}
 #undef SET
 	return code ? code : set_tls(otlp, call->easy, target);
 }
@@ -176,6 +190,7 @@ void call_send(struct otlp *otlp, enum otlp_signal signal)
 	buffer_reset(&call->answer);
 	call->answer_cut = false;
 	call->retry_after_ns = 0;
+	grpc_answer_init(&call->grpc);
 	call->attempts++;
 	if (curl->easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.length) ||
 	    curl->easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body.data) ||
@@ -207,14 +222,24 @@ static void try_later(struct otlp *otlp, struct otlp_call *call)
 	queue_bound(otlp);
 }
 
+static void read_answer(const struct otlp *otlp, enum otlp_signal signal, struct answer *ret_answer)
+{
+	const struct otlp_call *call = &otlp->calls[signal];
+	enum otlp_encoding encoding = otlp->config.targets[signal].encoding;
+
+	if (encoding == OTLP_GRPC)
+		grpc_answer_read(call->answer.data, call->answer.length, ret_answer);
+	else
+		answer_read(call->answer.data, call->answer.length, encoding == OTLP_JSON, ret_answer);
+}
+
 static void taken(struct otlp *otlp, enum otlp_signal signal)
 {
 	struct otlp_call *call = &otlp->calls[signal];
 	struct otlp_figures *figures = &otlp->figures;
 	struct answer answer;
 
-	answer_read(call->answer.data, call->answer.length, otlp->config.targets[signal].encoding == OTLP_JSON,
-		    &answer);
+	read_answer(otlp, signal, &answer);
 	if (!answer.understood || call->answer_cut) {
 		figures->failures[signal][FAILURE_ANSWER]++;
 		otlp_note(otlp, "%s: the answer to a request is not OTLP's; is this the address of a collector?",
@@ -231,33 +256,70 @@ static void taken(struct otlp *otlp, enum otlp_signal signal)
 	end(otlp, call);
 }
 
+/* What the collector said, by gRPC or by HTTP, in words. */
+static enum answer_verdict judge(struct otlp *otlp, enum otlp_signal signal, long status, char *words, size_t size)
+{
+	struct otlp_call *call = &otlp->calls[signal];
+	const struct grpc_answer *grpc = &call->grpc;
+
+	snprintf(words, size, "status %ld", status);
+	/* A proxy on the way answers with HTTP's status alone. */
+	if (otlp->config.targets[signal].encoding != OTLP_GRPC || status != 200)
+		return answer_judge(status);
+	if (grpc->status == GRPC_STATUS_NONE)
+		snprintf(words, size, "something that is not gRPC");
+	else
+		snprintf(words, size, "%s %.100s", grpc_status_text(grpc->status), grpc->message);
+	if (grpc->retry_after_ns)
+		call->retry_after_ns = grpc->retry_after_ns;
+	return grpc_answer_judge(grpc);
+}
+
+/* libcurl 7.88 cannot use an HTTP/2 connection without TLS a second time (mended in 8.0.0, "http2: fix for
+ * http2-prior-knowledge when reusing connections"). Where that shows, each request has a connection of its own. */
+static bool connect_afresh(struct otlp *otlp, struct otlp_call *call)
+{
+	long connects = 1;
+
+	(void)otlp->curl.easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
+	if (connects > 0 || call->fresh || otlp->curl.easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, 1L))
+		return false;
+	call->fresh = true;
+	call->state = CALL_WAITING;
+	call->retry_ns = 1;
+	return true;
+}
+
 void call_finished(struct otlp *otlp, enum otlp_signal signal, CURLcode code)
 {
 	struct otlp_call *call = &otlp->calls[signal];
+	char words[ANSWER_MESSAGE_BYTES];
 	long status = 0;
 
 	(void)otlp->curl.easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	(void)otlp->curl.multi_remove_handle(otlp->multi, call->easy);
 	call->state = CALL_IDLE;
 	otlp->figures.requests[signal]++;
+	if (code == CURLE_HTTP2 && connect_afresh(otlp, call))
+		return;
 	if (code != CURLE_OK) {
 		otlp->figures.failures[signal][FAILURE_CONNECTION]++;
 		otlp_note(otlp, "%s: %s", signal_text(signal), otlp->curl.easy_strerror(code));
 		try_later(otlp, call);
 		return;
 	}
-	switch (answer_judge(status)) {
+	switch (judge(otlp, signal, status, words, sizeof(words))) {
 	case ANSWER_TAKEN:
 		taken(otlp, signal);
 		break;
 	case ANSWER_RETRY:
 		otlp->figures.failures[signal][FAILURE_RETRYABLE]++;
-		otlp_note(otlp, "%s: the collector answered %ld", signal_text(signal), status);
+		otlp_note(otlp, "%s: the collector answered %s", signal_text(signal), words);
 		try_later(otlp, call);
 		break;
 	default:
 		otlp->figures.failures[signal][FAILURE_STATUS]++;
-		otlp_note(otlp, "%s: the collector refused a request with status %ld", signal_text(signal), status);
+		otlp_note(otlp, "%s: the collector refused a request with %s", signal_text(signal), words);
 		call_drop(otlp, signal, DROPPED_REFUSED);
 	}
 }

@@ -4,6 +4,7 @@
  */
 #include "exporters/otlp/frame.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -215,4 +216,17 @@ void frame_compress(struct buffer *body)
 	}
 	free(body->data);
 	*body = out;
+}
+
+/* Length-Prefixed-Message of gRPC over HTTP/2 ("PROTOCOL-HTTP2"). */
+void frame_grpc(struct buffer *body, bool compressed)
+{
+	size_t length = body->length;
+	uint32_t big = htobe32((uint32_t)length);
+
+	if (!buffer_extend(body, GRPC_PREFIX_BYTES))
+		return;
+	memmove(body->data + GRPC_PREFIX_BYTES, body->data, length);
+	body->data[0] = compressed;
+	memcpy(body->data + 1, &big, sizeof(big));
 }

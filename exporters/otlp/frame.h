@@ -27,3 +27,5 @@ size_t frame_varint_length(uint64_t value);
 
 /* gzip (RFC 1952), in place. */
 void frame_compress(struct buffer *body);
+/* Puts gRPC's prefix before the body. */
+void frame_grpc(struct buffer *body, bool compressed);

@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "exporters/common/span_message.h"
+#include "exporters/otlp/answer.h"
 #include "exporters/otlp/curl.h"
 #include "exporters/otlp/otlp.h"
 
@@ -28,7 +29,7 @@ enum otlp_dropped {
 
 enum otlp_failure {
 	FAILURE_CONNECTION, /* no answer: refused, timeout, closed, not HTTP */
-	FAILURE_RETRYABLE,  /* 429, 502, 503, 504 */
+	FAILURE_RETRYABLE,  /* 429, 502, 503, 504; gRPC's codes that may be tried again */
 	FAILURE_STATUS,     /* another status */
 	FAILURE_ANSWER,     /* 200 with something that is not the answer */
 	FAILURE_COUNT,
@@ -70,6 +71,8 @@ struct otlp_call {
 	uint64_t retry_ns;
 	uint64_t retry_after_ns; /* what the answer's Retry-After asked for */
 	bool answer_cut;
+	bool fresh;              /* each request has a connection of its own */
+	struct grpc_answer grpc; /* with OTLP_GRPC */
 };
 
 struct otlp_figures {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Spans and metrics to an OpenTelemetry collector: OTLP over HTTP, protobuf or JSON. Whatever the collector does, the
- * agent goes on: memory is bounded, nothing blocks, what is lost is counted.
+ * Spans and metrics to an OpenTelemetry collector: OTLP over HTTP, protobuf or JSON, or gRPC. Whatever the collector
+ * does, the agent goes on: memory is bounded, nothing blocks, what is lost is counted.
  */
 #pragma once
 
@@ -20,6 +20,7 @@ enum otlp_signal {
 enum otlp_encoding {
 	OTLP_PROTOBUF,
 	OTLP_JSON,
+	OTLP_GRPC, /* protobuf in HTTP/2 */
 };
 
 /* Where one signal goes. Borrowed for the exporter's life. */

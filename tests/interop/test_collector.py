@@ -16,7 +16,8 @@ from http_lab import Agent, Cgroup, Lab, answers, free_port, parse, tool, total,
 from test_otlp import ASK, SERVE  # noqa: E402
 
 CONFIG = """
-receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{otlp}"}}}}}}}}
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{otlp}"}}, grpc: {{endpoint: "127.0.0.1:{grpc}"}}}}}}
 exporters:
   file: {{path: {folder}/out.json, flush_interval: 100ms}}
   prometheus: {{endpoint: "127.0.0.1:{prometheus}", resource_to_telemetry_conversion: {{enabled: true}}}}
@@ -30,8 +31,8 @@ service:
 
 @pytest.fixture
 def world(tmp_path):
-    otlp, prometheus = free_port(), free_port()
-    (tmp_path / "config.yaml").write_text(CONFIG.format(otlp=otlp, prometheus=prometheus, folder=tmp_path))
+    otlp, grpc, prometheus = free_port(), free_port(), free_port()
+    (tmp_path / "config.yaml").write_text(CONFIG.format(otlp=otlp, grpc=grpc, prometheus=prometheus, folder=tmp_path))
     log = open(tmp_path / "collector.log", "wb")
     collector = subprocess.Popen([tool("otelcol"), f"--config={tmp_path}/config.yaml"], stdout=log, stderr=log)
     wait_until(lambda: answers(otlp), 20, "the collector to listen")
@@ -39,7 +40,8 @@ def world(tmp_path):
     parts = [cgroup]
 
     def start(*arguments):
-        agent = Agent(cgroup, tmp_path / "agent.log", f"--otlp.endpoint=http://127.0.0.1:{otlp}",
+        port = grpc if "--otlp.protocol=grpc" in arguments else otlp
+        agent = Agent(cgroup, tmp_path / "agent.log", f"--otlp.endpoint=http://127.0.0.1:{port}",
                       "--otlp.batch-delay=50ms", "--otlp.metrics-interval=500ms", *arguments)
         lab = Lab(cgroup, agent, str(tmp_path), "interop")
         parts.extend([agent, lab])
@@ -65,7 +67,8 @@ def spans_of(folder):
             for scope in resource["scopeSpans"] for span in scope["spans"]]
 
 
-@pytest.mark.parametrize("options", [[], ["--otlp.protocol=http/json"], ["--otlp.compression=gzip"]])
+@pytest.mark.parametrize("options", [[], ["--otlp.protocol=http/json"], ["--otlp.compression=gzip"],
+                                     ["--otlp.protocol=grpc"], ["--otlp.protocol=grpc", "--otlp.compression=gzip"]])
 def test_spans_and_metrics(world, options):
     start, folder, prometheus = world
     agent = start(*options)

@@ -84,8 +84,9 @@ static void refused(void **state, const char *variable, const char *message)
 
 static void what_cannot_be_is_refused(void **state)
 {
-	refused(state, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
-		"OTEL_EXPORTER_OTLP_PROTOCOL: \"grpc\" is not allowed; allowed is one of http/protobuf, http/json");
+	refused(state, "OTEL_EXPORTER_OTLP_PROTOCOL=thrift",
+		"OTEL_EXPORTER_OTLP_PROTOCOL: \"thrift\" is not allowed; allowed is one of "
+		"http/protobuf, http/json, grpc");
 	refused(state, "OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318", "http://");
 	refused(state, "OTEL_EXPORTER_OTLP_TRACES_HEADERS=novalue", "NAME=VALUE");
 	refused(state, "OTEL_EXPORTER_OTLP_HEADERS=a=%zz", "NAME=VALUE");

@@ -99,7 +99,7 @@ enum config_histograms {
 /* How requests to the collector are made; what is empty or 0 in the set of one signal is taken from that of both. */
 struct config_otlp {
 	char *endpoint;
-	char *protocol;             /* http/protobuf http/json */
+	char *protocol;             /* http/protobuf http/json grpc */
 	struct string_list headers; /* "NAME=VALUE", percent-encoded */
 	char *compression;          /* none gzip */
 	uint64_t timeout_ns;

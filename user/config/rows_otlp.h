@@ -21,7 +21,7 @@
 	{                                                                                                          \
 		.name = "otlp." SET "protocol", .kind = OPTION_TEXT, FIELD(otlp[INDEX].protocol),                  \
 		.placeholder = "NAME", .fallback = "", .choices = otlp_protocols, .may_be_empty = true,            \
-		.help = "Form of requests" OF ": http/protobuf or http/json. Empty: " ELSE "http/protobuf.",       \
+		.help = "Form of requests" OF ": http/protobuf, http/json, grpc. Empty: " ELSE "http/protobuf.",       \
 	},                                                                                                         \
 	{                                                                                                          \
 		.name = "otlp." SET "header", .kind = OPTION_TEXT_LIST, FIELD(otlp[INDEX].headers),                \
@@ -179,9 +179,9 @@
 	},
 
 	OTLP_ENDPOINT("", OTLP_SET_BOTH,
-		      "Collector to export to by OTLP over HTTP; /v1/traces and /v1/metrics are put behind it. "
+		      "Collector to export to by OTLP; /v1/traces and /v1/metrics, or gRPC's, are put behind it. "
 		      "Empty: no export."),
-	OTLP_ENDPOINT("traces-", OTLP_SET_TRACES, "The same for traces, taken as it is."),
+	OTLP_ENDPOINT("traces-", OTLP_SET_TRACES, "The same for traces, taken as it is, but for gRPC."),
 	OTLP_ENDPOINT("metrics-", OTLP_SET_METRICS, "The same for metrics."),
 	OTLP_ROWS("", OTLP_SET_BOTH, "", ""),
 	OTLP_ROWS("traces-", OTLP_SET_TRACES, " of traces", "as for both, else "),

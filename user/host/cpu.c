@@ -28,7 +28,6 @@ struct cpu_lines {
 };
 
 struct cpu_state {
-	struct host_file stat;
 	struct cpu_lines lines[2];  /* of the last two scrapes */
 	bool latest;                /* which of them is the last one's */
 	struct throttle *throttles; /* owned */
@@ -55,7 +54,6 @@ static int start(struct host *host, void *ctx)
 	struct cpu_state *state = ctx;
 	struct span text;
 
-	state->stat.path = "stat";
 	if (host_read_small(host->sys_fd, CPU_DIRECTORY "/isolated", state->isolated, sizeof(state->isolated), &text))
 		state->isolated[0] = '\0';
 	return 0;
@@ -65,7 +63,6 @@ static void stop(void *ctx)
 {
 	struct cpu_state *state = ctx;
 
-	host_file_close(&state->stat);
 	free(state->lines[0].items);
 	free(state->lines[1].items);
 	free(state->throttles);
@@ -274,7 +271,7 @@ static int update(struct host *host, void *ctx)
 	struct cpu_state *state = ctx;
 	struct sysfs_walk walk = { .host = host, .state = state };
 	struct span text;
-	int error = host_read(host, host->proc_fd, &state->stat, &text);
+	int error = host_read_stat(host, &text);
 
 	if (!error)
 		error = read_lines(state, text);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "host/internal.h"
 
@@ -80,15 +81,25 @@ static int tell_cpu(void *ctx, int directory, const char *name)
 	return 0;
 }
 
+/* Every processor's cpufreq is a link to a directory below that of all (drivers/cpufreq/cpufreq.c), and sysfs counts
+ * the directories in one in its link count: two links, no driver. In a tree of files a link count says nothing. */
+static bool has_policies(const struct host *host)
+{
+	struct stat all;
+
+	if (host->sys_is_sysfs && !fstatat(host->sys_fd, CPUS "/cpufreq", &all, 0))
+		return all.st_nlink > 2;
+	return !faccessat(host->sys_fd, CPUS "/cpufreq", F_OK, 0) ||
+	       !faccessat(host->sys_fd, CPUS "/cpu0/cpufreq", F_OK, 0);
+}
+
 /* A driver may be loaded later, but then for the first processor too. */
 static int update_cpufreq(struct host *host, void *ctx)
 {
 	(void)ctx;
 	host_at(host, CPUS);
-	if (faccessat(host->sys_fd, CPUS, F_OK, 0))
-		return -errno;
-	if (faccessat(host->sys_fd, CPUS "/cpufreq", F_OK, 0) && faccessat(host->sys_fd, CPUS "/cpu0/cpufreq", F_OK, 0))
-		return 0;
+	if (!has_policies(host))
+		return faccessat(host->sys_fd, CPUS, F_OK, 0) ? -errno : 0;
 	return host_each(host->sys_fd, CPUS, tell_cpu, host);
 }
 

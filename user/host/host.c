@@ -48,11 +48,14 @@ void host_free(struct host *host)
 	}
 	for (size_t i = 0; i < host->kept_count; i++)
 		host_file_close(&host->kept[i].file);
+	links_done(&host->links);
 	sheet_free(host->sheet);
 	if (host->proc_fd >= 0)
 		close(host->proc_fd);
 	if (host->sys_fd >= 0)
 		close(host->sys_fd);
+	host_file_close(&host->stat.file);
+	free(host->stat.text);
 	free(host->text);
 	free(host);
 }
@@ -84,8 +87,10 @@ static void open_directories(struct host *host)
 		host->proc_is_procfs = host->proc_fd >= 0 && !fstatfs(host->proc_fd, &info) &&
 				       info.f_type == PROC_SUPER_MAGIC;
 	}
-	if (host->sys_fd < 0)
+	if (host->sys_fd < 0) {
 		host->sys_fd = open(host->config.config->path_sysfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		host->sys_is_sysfs = host->sys_fd >= 0 && !fstatfs(host->sys_fd, &info) && info.f_type == SYSFS_MAGIC;
+	}
 }
 
 static int start(struct host *host, size_t index)
@@ -165,6 +170,7 @@ int host_collect(struct host *host, const struct snapshot_filter *filter, const 
 
 	if (error)
 		return error;
+	host->scrape++;
 	sheet_reset(host->sheet);
 	open_directories(host);
 	for (size_t i = 0; i < COLLECTOR_COUNT; i++) {

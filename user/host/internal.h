@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "host/filter.h"
 #include "host/host.h"
+#include "host/links.h"
 #include "host/scan.h"
 #include "host/sheet.h"
 
@@ -42,8 +43,17 @@ struct host {
 	struct sheet *sheet;
 	int proc_fd, sys_fd; /* owned, of the directories; -1: not there yet */
 	bool proc_is_procfs; /* not a tree of plain files, as tests make them */
-	char *text;          /* the file read last */
+	bool sys_is_sysfs;
+	uint64_t scrape; /* that is under way: counts up */
+	struct links links;
+	char *text; /* the file read last */
 	size_t text_size;
+	struct {
+		struct host_file file;
+		uint64_t scrape; /* that the text is of */
+		char *text;      /* owned */
+		size_t size, length;
+	} stat;
 	struct {
 		int directory;
 		struct host_file file;
@@ -67,6 +77,8 @@ bool host_mounts_same(const struct host_file *file);
 /* The same for a path below host->proc_fd or sys_fd that is the same in every scrape: kept open too, as long as there
  * is room for it. The path is borrowed for good. */
 MUST_CHECK int host_read_kept(struct host *host, int directory, const char *path, struct span *ret_text);
+/* The stat of procfs, read once in a scrape for all collectors: the text lasts until the next scrape. */
+MUST_CHECK int host_read_stat(struct host *host, struct span *ret_text);
 /* The same for a file that is opened for this one time. */
 MUST_CHECK int host_read_once(struct host *host, int directory, const char *path, struct span *ret_text);
 /* A kept file that holds one number. */

@@ -6,15 +6,11 @@
  */
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/rtnetlink.h>
 #include <stddef.h>
-#include <stdlib.h>
-#include <sys/socket.h>
 
 #include "host/internal.h"
 
 #define NAMES 4096
-#define REPLY_BYTES ((size_t)64 << 10) /* of one part of the answer; the kernel fills up to 32 KiB */
 
 enum figure {
 	RX_BYTES,
@@ -63,9 +59,7 @@ static const struct metric_family families[FIGURES] = {
 struct netdev_state {
 	struct host_file file;
 	struct filter *devices;
-	int netlink_fd; /* plus one */
-	uint32_t sequence;
-	char *reply; /* REPLY_BYTES; owned */
+	struct host *host; /* of the walk at hand */
 	struct sheet_family *found[FIGURES];
 };
 
@@ -78,21 +72,12 @@ static int start(struct host *host, void *ctx)
 			  host->config.hash_seed, &state->devices);
 }
 
-static void close_netlink(struct netdev_state *state)
-{
-	if (state->netlink_fd)
-		close(state->netlink_fd - 1);
-	state->netlink_fd = 0;
-}
-
 static void stop(void *ctx)
 {
 	struct netdev_state *state = ctx;
 
 	host_file_close(&state->file);
 	filter_free(state->devices);
-	close_netlink(state);
-	free(state->reply);
 }
 
 static void tell(struct host *host, struct netdev_state *state, struct span name, const uint64_t *values, size_t count)
@@ -159,8 +144,9 @@ static void merge(const struct rtnl_link_stats64 *stats, uint64_t values[FIGURES
 	values[RX_NOHANDLER] = stats->rx_nohandler;
 }
 
-static void tell_link(struct host *host, struct netdev_state *state, struct nlmsghdr *message)
+static int tell_link(void *ctx, struct nlmsghdr *message)
 {
+	struct netdev_state *state = ctx;
 	struct rtattr *attribute = IFLA_RTA(NLMSG_DATA(message));
 	int left = (int)IFLA_PAYLOAD(message);
 	struct rtnl_link_stats64 stats = { 0 };
@@ -180,78 +166,21 @@ static void tell_link(struct host *host, struct netdev_state *state, struct nlms
 		}
 	}
 	if (!name.length || !has_stats)
-		return;
+		return 0;
 	merge(&stats, values);
-	tell(host, state, name, values, FIGURES);
-}
-
-static int ask(struct netdev_state *state)
-{
-	struct {
-		struct nlmsghdr header;
-		struct ifinfomsg body;
-	} request = {
-		.header = { .nlmsg_len = sizeof(request),
-			    .nlmsg_type = RTM_GETLINK,
-			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-			    .nlmsg_seq = ++state->sequence },
-	};
-
-	if (!state->reply)
-		state->reply = malloc(REPLY_BYTES);
-	if (!state->reply)
-		return -ENOMEM;
-	if (!state->netlink_fd)
-		state->netlink_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) + 1;
-	if (!state->netlink_fd)
-		return -errno;
-	return send(state->netlink_fd - 1, &request, sizeof(request), 0) < 0 ? -errno : 0;
-}
-
-/* One part of the answer. 1 when it was the last. */
-static int take_part(struct host *host, struct netdev_state *state)
-{
-	ssize_t got = recv(state->netlink_fd - 1, state->reply, REPLY_BYTES, MSG_TRUNC);
-	struct nlmsghdr *message = (struct nlmsghdr *)(void *)state->reply;
-	size_t left = got < 0 ? 0 : (size_t)got;
-
-	if (got < 0)
-		return errno == EINTR ? 0 : -errno;
-	if (left > REPLY_BYTES)
-		return -EMSGSIZE;
-	for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
-		if (message->nlmsg_seq != state->sequence)
-			continue; /* of a question that was given up */
-		if (message->nlmsg_type == NLMSG_DONE)
-			return 1;
-		if (message->nlmsg_type == NLMSG_ERROR)
-			return ((struct nlmsgerr *)NLMSG_DATA(message))->error ?: 1;
-		if (message->nlmsg_type == RTM_NEWLINK)
-			tell_link(host, state, message);
-	}
+	tell(state->host, state, name, values, FIGURES);
 	return 0;
-}
-
-static int tell_netlink(struct host *host, struct netdev_state *state)
-{
-	int result = ask(state);
-
-	host_at(host, "netlink, RTM_GETLINK");
-	while (!result)
-		result = take_part(host, state);
-	if (result < 0)
-		close_netlink(state); /* the rest of an answer goes with it */
-	return result < 0 ? result : 0;
 }
 
 static int update(struct host *host, void *ctx)
 {
 	struct netdev_state *state = ctx;
 
+	state->host = host;
 	for (size_t i = 0; i < FIGURES; i++)
 		state->found[i] = sheet_family(host->sheet, &families[i]);
 	if (host->options->netdev_netlink && host->proc_is_procfs)
-		return tell_netlink(host, state);
+		return links_each(host, tell_link, state);
 	return tell_file(host, state);
 }
 

@@ -187,6 +187,36 @@ int host_read(struct host *host, int directory, struct host_file *file, struct s
 	return error;
 }
 
+static void swap_texts(struct host *host)
+{
+	char *text = host->text;
+	size_t size = host->text_size;
+
+	host->text = host->stat.text;
+	host->text_size = host->stat.size;
+	host->stat.text = text;
+	host->stat.size = size;
+}
+
+int host_read_stat(struct host *host, struct span *ret_text)
+{
+	struct span text = { 0 };
+	int error;
+
+	host->stat.file.path = "stat";
+	if (host->stat.scrape != host->scrape) {
+		swap_texts(host);
+		error = host_read(host, host->proc_fd, &host->stat.file, &text);
+		swap_texts(host);
+		if (error)
+			return error;
+		host->stat.length = text.length;
+		host->stat.scrape = host->scrape;
+	}
+	*ret_text = (struct span){ host->stat.text, host->stat.length };
+	return 0;
+}
+
 static struct host_file *find_kept(struct host *host, int directory, const char *path)
 {
 	for (size_t i = 0; i < host->kept_count; i++) {

@@ -7,22 +7,6 @@
 #include "host/internal.h"
 #include "host/proc_stat.h"
 
-struct file_state {
-	struct host_file file;
-};
-
-static void stop(void *ctx)
-{
-	host_file_close(&((struct file_state *)ctx)->file);
-}
-
-static int start_stat(struct host *host, void *ctx)
-{
-	(void)host;
-	((struct file_state *)ctx)->file.path = "stat";
-	return 0;
-}
-
 static const struct {
 	const char *line;
 	struct metric_family family;
@@ -58,11 +42,11 @@ static int tell_softirqs(struct host *host, struct span text)
 
 static int update_stat(struct host *host, void *ctx)
 {
-	struct file_state *state = ctx;
 	uint64_t value;
 	struct span text;
-	int error = host_read(host, host->proc_fd, &state->file, &text);
+	int error = host_read_stat(host, &text);
 
+	(void)ctx;
 	if (error)
 		return error;
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
@@ -74,12 +58,16 @@ static int update_stat(struct host *host, void *ctx)
 	return host->options->stat_softirq ? tell_softirqs(host, text) : 0;
 }
 
-const struct collector host_stat = {
-	.state_size = sizeof(struct file_state),
-	.start = start_stat,
-	.update = update_stat,
-	.stop = stop,
+const struct collector host_stat = { .update = update_stat };
+
+struct file_state {
+	struct host_file file;
 };
+
+static void stop(void *ctx)
+{
+	host_file_close(&((struct file_state *)ctx)->file);
+}
 
 static int start_loadavg(struct host *host, void *ctx)
 {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Network devices of many kinds, in a network namespace of the test's own: what netclass takes from netlink must be what
-node_exporter reads from sysfs, also after devices came and went, and where sysfs is another namespace's."""
+"""Network devices of many kinds, in a network namespace of the test's own: what netclass takes from netlink must be
+what node_exporter reads in sysfs, also after devices came and went, and where sysfs is another namespace's."""
 
 import re
 import subprocess

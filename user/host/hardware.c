@@ -302,12 +302,8 @@ static int tell_nvme(void *ctx, int directory, const char *name)
 
 static int update_nvme(struct host *host, void *ctx)
 {
-	int error;
-
 	(void)ctx;
-	host_at(host, "class/nvme");
-	error = host_each(host->sys_fd, "class/nvme", tell_nvme, host);
-	return error == -ENOENT ? -ENODATA : error;
+	return host_each_class(host, "nvme", tell_nvme, host);
 }
 
 const struct collector host_nvme = { .update = update_nvme };
@@ -359,9 +355,8 @@ static int update_watchdog(struct host *host, void *ctx)
 	int error;
 
 	(void)ctx;
-	host_at(host, "class/watchdog");
-	error = host_each(host->sys_fd, "class/watchdog", tell_watchdog, host);
-	return error == -ENOENT || error == -EACCES ? -ENODATA : error;
+	error = host_each_class(host, "watchdog", tell_watchdog, host);
+	return error == -EACCES ? -ENODATA : error;
 }
 
 const struct collector host_watchdog = { .update = update_watchdog };

@@ -212,10 +212,9 @@ static int update(struct host *host, void *ctx)
 
 	state->host = host;
 	state->chip_count = 0;
-	host_at(host, CLASS);
-	error = host_each(host->sys_fd, CLASS, add_chip, state);
+	error = host_each_class(host, "hwmon", add_chip, state);
 	if (error)
-		return error == -ENOENT ? -ENODATA : error;
+		return error;
 	for (size_t i = 0; i < state->chip_count; i++) {
 		error = tell_chip(host, state, &state->chips[i]);
 		last = error ? error : last;

@@ -151,12 +151,8 @@ static int tell_device(void *ctx, int directory, const char *name)
 
 static int update(struct host *host, void *ctx)
 {
-	int error;
-
 	(void)ctx;
-	host_at(host, CLASS);
-	error = host_each(host->sys_fd, CLASS, tell_device, host);
-	return error == -ENOENT ? -ENODATA : error;
+	return host_each_class(host, "infiniband", tell_device, host);
 }
 
 const struct collector host_infiniband = { .update = update };

@@ -98,6 +98,11 @@ __attribute__((format(printf, 2, 3))) void host_at(struct host *host, const char
 MUST_CHECK int host_each(int directory, const char *path, int (*each)(void *ctx, int directory, const char *name),
 			 void *ctx);
 
+/* The devices of a class of sysfs, whose name is borrowed for good. -ENODATA: there is no such class. Says what it is
+ * at. */
+MUST_CHECK int host_each_class(struct host *host, const char *name,
+			       int (*each)(void *ctx, int directory, const char *device), void *ctx);
+
 /* Room for more items: the array grown to twice its size, 16 at least; NULL without memory or at the limit. */
 void *host_grow(void *items, size_t *capacity, size_t size, size_t limit);
 

@@ -135,12 +135,9 @@ static int tell_supply(void *ctx, int directory, const char *name)
 static int update_supplies(struct host *host, void *ctx)
 {
 	struct supply_state *state = ctx;
-	int error;
 
 	state->host = host;
-	host_at(host, "class/power_supply");
-	error = host_each(host->sys_fd, "class/power_supply", tell_supply, state);
-	return error == -ENOENT ? -ENODATA : error;
+	return host_each_class(host, "power_supply", tell_supply, state);
 }
 
 const struct collector host_powersupplyclass = {
@@ -251,10 +248,9 @@ static int update_rapl(struct host *host, void *ctx)
 	int error;
 
 	state->count = 0;
-	host_at(host, "class/powercap");
-	error = host_each(host->sys_fd, "class/powercap", add_zone, state);
+	error = host_each_class(host, "powercap", add_zone, state);
 	if (error)
-		return error == -ENOENT || error == -EACCES ? -ENODATA : error;
+		return error == -EACCES ? -ENODATA : error;
 	if (state->count)
 		qsort(state->zones, state->count, sizeof(*state->zones), compare_zones);
 	for (size_t i = 0; i < state->count && !error; i++) {

@@ -330,6 +330,16 @@ int host_each(int directory, const char *path, int (*each)(void *ctx, int direct
 	return error;
 }
 
+int host_each_class(struct host *host, const char *name, int (*each)(void *ctx, int directory, const char *device),
+		    void *ctx)
+{
+	int error;
+
+	host_at(host, "class/%s", name);
+	error = host_each(host->sys_fd, host->at, each, ctx);
+	return error == -ENOENT ? -ENODATA : error;
+}
+
 void *host_grow(void *items, size_t *capacity, size_t size, size_t limit)
 {
 	size_t wanted = *capacity ? *capacity * 2 : 16;

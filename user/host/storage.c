@@ -102,12 +102,8 @@ static int tell_fc_host(void *ctx, int directory, const char *name)
 
 static int update_fibrechannel(struct host *host, void *ctx)
 {
-	int error;
-
 	(void)ctx;
-	host_at(host, "class/fc_host");
-	error = host_each(host->sys_fd, "class/fc_host", tell_fc_host, host);
-	return error == -ENOENT ? -ENODATA : error;
+	return host_each_class(host, "fc_host", tell_fc_host, host);
 }
 
 const struct collector host_fibrechannel = { .update = update_fibrechannel };
@@ -157,12 +153,8 @@ static int tell_tape(void *ctx, int directory, const char *name)
 
 static int update_tapestats(struct host *host, void *ctx)
 {
-	int error;
-
 	(void)ctx;
-	host_at(host, "class/scsi_tape");
-	error = host_each(host->sys_fd, "class/scsi_tape", tell_tape, host);
-	return error == -ENOENT ? -ENODATA : error;
+	return host_each_class(host, "scsi_tape", tell_tape, host);
 }
 
 const struct collector host_tapestats = { .update = update_tapestats };

@@ -208,7 +208,8 @@ enum tls_library {
 #define TLS_COOKIE_LIBRARY 0xff
 #define TLS_COOKIE_SEND 0x100
 #define TLS_COOKIE_EXTENDED 0x200 /* the number of bytes is written to the fourth argument */
-#define TLS_COOKIE_FILE 0x400     /* the plaintext is not in the process's memory */
+#define TLS_COOKIE_FLAGS 0x400    /* to the fifth: the fourth is flags */
+#define TLS_COOKIE_FILE 0x800     /* the plaintext is not in the process's memory */
 
 /* Kernel-side counters. Losses first: their texts are in load/figures.c. */
 enum counter {

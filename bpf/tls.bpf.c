@@ -34,7 +34,7 @@ const volatile bool never = false;
 			bpf_tail_call(regs, NULL, 0); \
 	} while (0)
 
-/* In place of the next nine and tls_return, where the kernel has sessions. */
+/* In place of the next ten and tls_return, where the kernel has sessions. */
 SEC("uprobe")
 int tls_function(struct pt_regs *regs)
 {
@@ -71,6 +71,15 @@ int ssl_write_ex(struct pt_regs *regs)
 {
 	OWN_STACK(regs);
 	on_tls_call(regs, TLS_LIBRARY_OPENSSL, FLOW_SEND, true);
+	return 0;
+}
+
+/* Its fourth argument is flags. */
+SEC("uprobe")
+int ssl_write_ex2(struct pt_regs *regs)
+{
+	OWN_STACK(regs);
+	on_tls_call_of(regs, TLS_LIBRARY_OPENSSL, FLOW_SEND, PT_REGS_PARM2(regs), PT_REGS_PARM5(regs));
 	return 0;
 }
 

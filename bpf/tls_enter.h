@@ -67,6 +67,18 @@ static __always_inline bool write_told(struct tls_thread *thread, const struct t
 	return true;
 }
 
+static __always_inline __u64 cookie_size_at(struct pt_regs *regs, __u64 cookie)
+{
+	__u64 fourth = PT_REGS_PARM4(regs), fifth = PT_REGS_PARM5(regs);
+
+	/* The verifier lets nobody choose between addresses of registers. */
+	barrier_var(fourth);
+	barrier_var(fifth);
+	if (!(cookie & TLS_COOKIE_EXTENDED))
+		return 0;
+	return cookie & TLS_COOKIE_FLAGS ? fifth : fourth;
+}
+
 /* 1: the return is not to be hooked. */
 static __always_inline int on_tls_enter(struct pt_regs *regs, __u64 cookie)
 {
@@ -74,7 +86,7 @@ static __always_inline int on_tls_enter(struct pt_regs *regs, __u64 cookie)
 	struct tls_call call = {
 		.session = PT_REGS_PARM1(regs),
 		.buffer = cookie & TLS_COOKIE_FILE ? 0 : PT_REGS_PARM2(regs),
-		.size_at = cookie & TLS_COOKIE_EXTENDED ? PT_REGS_PARM4(regs) : 0,
+		.size_at = cookie_size_at(regs, cookie),
 		.stack = PT_REGS_SP(regs),
 		.direction = cookie & TLS_COOKIE_SEND ? FLOW_SEND : FLOW_RECEIVE,
 		.library = cookie & TLS_COOKIE_LIBRARY,

@@ -20,6 +20,7 @@
 #include "symbol/elf_file.h"
 #include "symbol/go_file.h"
 #include "symbol/tls_marks.h"
+#include "symbol/x86_code.h"
 
 /* Not static: it is looked for by name. */
 int symbol_test_function(int value);
@@ -137,6 +138,49 @@ static void a_file_is_searched_as_a_whole(void **state)
 	close(none);
 }
 
+/* Beginnings of functions as GCC writes them: libssl 3.0.17's SSL_read_ex and SSL_read at 0x354c0 and 0x35430, and what
+ * both call at 0x35290; with landing pads, libssl 3.5's SSL_write_ex2. */
+static const uint8_t read_ex[] = { 0x48, 0x83, 0xec, 0x08, 0xe8, 0xc7, 0xfd, 0xff, 0xff, 0x31, 0xd2 };
+static const uint8_t read_plain[] = { 0x48, 0x83, 0xec, 0x18, 0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0x00, 0x00,
+				      0x00, 0x48, 0x89, 0x44, 0x24, 0x08, 0x31, 0xc0, 0x85, 0xd2, 0x78, 0x2f,
+				      0x48, 0x89, 0xe1, 0x48, 0x63, 0xd2, 0xe8, 0x3d, 0xfe, 0xff, 0xff };
+static const uint8_t inner[] = { 0x41, 0x55, 0x41, 0x54, 0x55, 0x53, 0x48, 0x83, 0xec, 0x38 };
+static const uint8_t write_ex2[] = { 0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x83, 0xec, 0x08, 0xe8, 0x83, 0xfa, 0xff, 0xff };
+
+static void what_a_function_hands_on_to(void **state)
+{
+	(void)state;
+	assert_int_equal(x86_inner(read_ex, sizeof(read_ex)), 0x35290 - 0x354c0);
+	assert_true(x86_calls(read_plain, sizeof(read_plain), 0x35290 - 0x35430));
+	assert_false(x86_calls(read_plain, sizeof(read_plain), 0x35291 - 0x35430));
+	assert_false(x86_calls(read_plain, sizeof(read_plain) - 1, 0x35290 - 0x35430));
+	assert_int_equal(x86_inner(write_ex2, sizeof(write_ex2)), 0x3e8f0 - 0x3ee60);
+	assert_int_equal(x86_inner(read_plain, sizeof(read_plain)), 0);
+	assert_int_equal(x86_inner(inner, sizeof(inner)), 0);
+	for (size_t i = 0; i < 9; i++)
+		assert_int_equal(x86_inner(read_ex, i), 0);
+}
+
+static void where_a_hook_is_cheap(void **state)
+{
+	static const uint8_t padded[] = { 0xf3, 0x0f, 0x1e, 0xfa, 0x41, 0x57 };
+	static const uint8_t small[] = { 0x49, 0x3b, 0x66, 0x10, 0x0f, 0x86, 0x7a, 0x03, 0x00, 0x00 };
+	static const uint8_t large[] = { 0x4c, 0x8d, 0x64, 0x24, 0xb8, 0x4d, 0x3b, 0x66, 0x10, 0x76, 0x93 };
+
+	(void)state;
+	assert_true(x86_cheap(inner, sizeof(inner)));
+	assert_int_equal(x86_entry(inner, sizeof(inner)), 0);
+	assert_true(x86_cheap(padded, sizeof(padded)));
+	assert_int_equal(x86_entry(padded, sizeof(padded)), 4);
+	assert_false(x86_cheap(write_ex2, sizeof(write_ex2)));
+	assert_int_equal(x86_entry(write_ex2, sizeof(write_ex2)), 0);
+	assert_false(x86_cheap(padded, 4));
+	assert_int_equal(x86_go_entry(small, sizeof(small)), 4);
+	assert_int_equal(x86_go_entry(large, sizeof(large)), 9);
+	assert_int_equal(x86_go_entry(large, 9), 0);
+	assert_int_equal(x86_go_entry(inner, sizeof(inner)), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +188,8 @@ int main(void)
 		cmocka_unit_test(symbols_of_another_file),
 		cmocka_unit_test(what_is_no_program_is_refused),
 		cmocka_unit_test(returns_of_go_functions),
+		cmocka_unit_test(what_a_function_hands_on_to),
+		cmocka_unit_test(where_a_hook_is_cheap),
 		cmocka_unit_test(implementations_are_told_by_their_constants),
 		cmocka_unit_test(a_file_is_searched_as_a_whole),
 	};

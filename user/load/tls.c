@@ -79,9 +79,9 @@ static int open_configured(struct tls_hooks *hooks, const struct config *config)
 static int prepare(struct tls_bpf *bpf, enum uprobe_way way, bool sleepable)
 {
 	struct bpf_program *const one_each[] = {
-		bpf->progs.ssl_read,     bpf->progs.ssl_write,   bpf->progs.ssl_read_ex,  bpf->progs.ssl_write_ex,
-		bpf->progs.ssl_sendfile, bpf->progs.boring_read, bpf->progs.boring_write, bpf->progs.gnutls_receive,
-		bpf->progs.gnutls_send,  bpf->progs.tls_return,
+		bpf->progs.ssl_read,     bpf->progs.ssl_write,   bpf->progs.ssl_read_ex,   bpf->progs.ssl_write_ex,
+		bpf->progs.ssl_sendfile, bpf->progs.boring_read, bpf->progs.boring_write,  bpf->progs.gnutls_receive,
+		bpf->progs.gnutls_send,  bpf->progs.tls_return,  bpf->progs.ssl_write_ex2,
 	};
 	struct bpf_program *const tellers[] = { bpf->progs.tls_function, bpf->progs.tls_return, bpf->progs.go_return };
 	struct bpf_program *program;

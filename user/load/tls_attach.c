@@ -19,7 +19,7 @@ static struct bpf_program *program_of(struct tls_hooks *hooks, enum tls_program 
 		[SSL_SENDFILE] = hooks->bpf->progs.ssl_sendfile, [BORING_READ] = hooks->bpf->progs.boring_read,
 		[BORING_WRITE] = hooks->bpf->progs.boring_write, [GNUTLS_RECEIVE] = hooks->bpf->progs.gnutls_receive,
 		[GNUTLS_SEND] = hooks->bpf->progs.gnutls_send,   [SESSION_GONE] = hooks->bpf->progs.tls_session_gone,
-		[BIO_WRITE] = hooks->bpf->progs.bio_write,
+		[BIO_WRITE] = hooks->bpf->progs.bio_write,       [SSL_WRITE_EX2] = hooks->bpf->progs.ssl_write_ex2,
 	};
 
 	return programs[program];
@@ -123,6 +123,7 @@ static uint64_t cookie_of(enum tls_program program)
 		[SSL_WRITE] = TLS_LIBRARY_OPENSSL | TLS_COOKIE_SEND,
 		[SSL_READ_EX] = TLS_LIBRARY_OPENSSL | TLS_COOKIE_EXTENDED,
 		[SSL_WRITE_EX] = TLS_LIBRARY_OPENSSL | TLS_COOKIE_EXTENDED | TLS_COOKIE_SEND,
+		[SSL_WRITE_EX2] = TLS_LIBRARY_OPENSSL | TLS_COOKIE_EXTENDED | TLS_COOKIE_FLAGS | TLS_COOKIE_SEND,
 		[SSL_SENDFILE] = TLS_LIBRARY_OPENSSL | TLS_COOKIE_FILE | TLS_COOKIE_SEND,
 		[BORING_READ] = TLS_LIBRARY_BORING,
 		[BORING_WRITE] = TLS_LIBRARY_BORING | TLS_COOKIE_SEND,

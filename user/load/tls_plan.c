@@ -5,23 +5,35 @@
  */
 #include "load/tls_plan.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "symbol/elf_debug.h"
 #include "symbol/go_binary.h"
 #include "symbol/tls_marks.h"
+#include "symbol/x86_code.h"
 
 #define SEARCH_BYTES (64ULL << 20) /* of one file's constants */
 
-/* OpenSSL since 1.1.0; the _ex forms came with 1.1.1. SSL_peek is its own function and is not hooked: what it shows is
- * read again. */
+enum {
+	AT_READ,
+	AT_WRITE,
+	AT_READ_EX,
+	AT_WRITE_EX,
+	AT_WRITE_EX2,
+};
+
+/* OpenSSL since 1.1.0; the _ex forms came with 1.1.1, SSL_write_ex2, which SSL_write_ex calls, with 3.3. SSL_peek is
+ * its own function and is not hooked: what it shows is read again. */
 static const struct tls_function openssl[] = {
-	{ .name = "SSL_read", .entry = SSL_READ, .returns = true, .required = true },
-	{ .name = "SSL_write", .entry = SSL_WRITE, .returns = true, .required = true },
-	{ .name = "SSL_read_ex", .entry = SSL_READ_EX, .returns = true },
-	{ .name = "SSL_write_ex", .entry = SSL_WRITE_EX, .returns = true },
+	[AT_READ] = { .name = "SSL_read", .entry = SSL_READ, .returns = true, .required = true },
+	[AT_WRITE] = { .name = "SSL_write", .entry = SSL_WRITE, .returns = true, .required = true },
+	[AT_READ_EX] = { .name = "SSL_read_ex", .entry = SSL_READ_EX, .returns = true },
+	[AT_WRITE_EX] = { .name = "SSL_write_ex", .entry = SSL_WRITE_EX, .returns = true },
+	[AT_WRITE_EX2] = { .name = "SSL_write_ex2", .entry = SSL_WRITE_EX2, .returns = true },
 	{ .name = "SSL_sendfile", .entry = SSL_SENDFILE, .returns = true }, /* since 3.0 */
 	{ .name = "SSL_free", .entry = SESSION_GONE, .required = true },
 	{ .name = "SSL_clear", .entry = SESSION_GONE },
@@ -93,6 +105,75 @@ static void take_library(struct tls_plan *plan, int which, const struct symbol *
 	plan->finding = (struct tls_finding){ .brand = brand, .state = TLS_FILE_READ };
 }
 
+struct code {
+	uint8_t bytes[X86_LOOK_BYTES];
+	size_t length;
+};
+
+static bool is_amd64(int fd)
+{
+	Elf64_Ehdr header;
+
+	return pread(fd, &header, sizeof(header), 0) == sizeof(header) && header.e_machine == EM_X86_64;
+}
+
+static struct code code_at(int fd, uint64_t offset)
+{
+	struct code code = { 0 };
+	ssize_t length = offset ? pread(fd, code.bytes, sizeof(code.bytes), (off_t)offset) : 0;
+
+	code.length = length > 0 ? (size_t)length : 0;
+	return code;
+}
+
+/* The function that both of these call, which has the arguments of `form`: ssl_read_internal, ssl_write_internal. 0:
+ * there is no such function, or hooks on it are not cheaper. */
+static uint64_t inner_of(int fd, const struct symbol *form, const struct symbol *other)
+{
+	struct code code = code_at(fd, form->offset), inner;
+	int64_t distance = x86_inner(code.bytes, code.length);
+	uint64_t target = form->offset + (uint64_t)distance;
+
+	if (!distance)
+		return 0;
+	code = code_at(fd, other->offset);
+	if (!x86_calls(code.bytes, code.length, (int64_t)(target - other->offset)))
+		return 0;
+	inner = code_at(fd, target);
+	return x86_cheap(inner.bytes, inner.length) ? target : 0;
+}
+
+/* Where a hook costs less: OpenSSL's functions mostly begin with what the kernel cannot emulate, and what they call
+ * with a push. */
+static void take_inner(int fd, struct symbol *symbols, bool amd64)
+{
+	size_t writes = symbols[AT_WRITE_EX2].offset ? AT_WRITE_EX2 : AT_WRITE_EX;
+	uint64_t reads_at = amd64 ? inner_of(fd, &symbols[AT_READ_EX], &symbols[AT_READ]) : 0;
+	uint64_t writes_at = amd64 ? inner_of(fd, &symbols[writes], &symbols[AT_WRITE]) : 0;
+
+	if (reads_at) {
+		symbols[AT_READ].offset = 0;
+		symbols[AT_READ_EX].offset = reads_at;
+	}
+	if (writes_at) {
+		symbols[AT_WRITE].offset = 0;
+		symbols[AT_WRITE_EX].offset = 0;
+		symbols[writes].offset = writes_at;
+	} else {
+		/* SSL_write_ex, which calls it, is hooked. */
+		symbols[AT_WRITE_EX2].offset = 0;
+	}
+}
+
+static void take_cheap_places(int fd, struct tls_plan *plan)
+{
+	for (size_t i = 0; i < plan->library->count; i++) {
+		struct code code = code_at(fd, plan->symbols[i].offset);
+
+		plan->symbols[i].offset += x86_entry(code.bytes, code.length);
+	}
+}
+
 /* OpenSSL's names, whose code? */
 static void plan_openssl(int fd, struct tls_plan *plan, const struct symbol *as_openssl, const struct symbol *as_boring)
 {
@@ -106,10 +187,18 @@ static void plan_openssl(int fd, struct tls_plan *plan, const struct symbol *as_
 
 static void take_found(int fd, struct tls_plan *plan, const struct symbol *const *of)
 {
+	bool amd64 = is_amd64(fd);
+
 	if (has_library(&libraries[OPENSSL], of[OPENSSL]))
 		plan_openssl(fd, plan, of[OPENSSL], of[BORING]);
 	else if (has_library(&libraries[GNUTLS], of[GNUTLS]))
 		take_library(plan, GNUTLS, of[GNUTLS], TLS_BRAND_GNUTLS);
+	if (!plan->library)
+		return;
+	if (plan->finding.brand == TLS_BRAND_OPENSSL)
+		take_inner(fd, plan->symbols, amd64);
+	if (amd64)
+		take_cheap_places(fd, plan);
 }
 
 /* Symbols that are not in the file itself are looked for only where there is something to find. */

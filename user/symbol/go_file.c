@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "symbol/x86_code.h"
+
 #define MAGIC_1_18 0xfffffff0U
 #define MAGIC_1_20 0xfffffff1U
 #define HEADER_BYTES 72 /* 8 bytes, then eight words */
@@ -170,7 +172,7 @@ static int find_code(int fd, Elf *elf, uint16_t machine, uint64_t address, uint6
 	for (int i = 0; i < count; i++)
 		function->returns[i] += offset;
 	function->return_count = (size_t)count;
-	function->offset = offset;
+	function->offset = offset + (machine == EM_X86_64 ? x86_go_entry(code, size) : 0);
 	return 0;
 }
 

@@ -14,7 +14,7 @@
 
 struct go_function {
 	const char *name;
-	uint64_t offset; /* in the file; 0: not there */
+	uint64_t offset; /* in the file, of its beginning or where it is the same; 0: not there */
 	uint64_t returns[GO_RETURNS_MAX];
 	size_t return_count;
 };

@@ -27,13 +27,20 @@ static bool all_plain(const char *text)
 	return !(marks & high);
 }
 
-/* Bytes of plain text at the beginning: a multiple of eight. */
+static bool is_plain(char c)
+{
+	return c >= 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '&' && c != '<' && c != '>';
+}
+
+/* Bytes of plain text at the beginning; a byte that no rule escapes may end it. */
 static size_t plain_length(const char *text, size_t length)
 {
 	size_t at = 0;
 
 	while (length - at >= sizeof(uint64_t) && all_plain(text + at))
 		at += sizeof(uint64_t);
+	while (at < length && is_plain(text[at]))
+		at++;
 	return at;
 }
 

@@ -42,26 +42,33 @@ static const char *type_text(const struct text_writer *writer)
 	return writer->openmetrics ? "unknown" : "untyped";
 }
 
-/* `# KEYWORD name ` */
+static char *put(char *at, const char *text, size_t length)
+{
+	memcpy(at, text, length);
+	return at + length;
+}
+
+/* `# KEYWORD name `, with the blank before the name in the keyword. */
 static void comment(struct text_writer *writer, const char *keyword, size_t name_length)
 {
-	struct buffer *out = writer->output->buffer;
+	size_t keyword_length = strlen(keyword);
+	char *at = buffer_extend(writer->output->buffer, keyword_length + name_length + 1);
 
-	buffer_append_string(out, "# ");
-	buffer_append_string(out, keyword);
-	buffer_append_char(out, ' ');
-	buffer_append(out, writer->name, name_length);
-	buffer_append_char(out, ' ');
+	if (!at)
+		return;
+	at = put(at, keyword, keyword_length);
+	at = put(at, writer->name, name_length);
+	*at = ' ';
 }
 
 static void comment_lines(struct text_writer *writer, const struct metric_family *family)
 {
 	struct buffer *out = writer->output->buffer;
 
-	comment(writer, "HELP", writer->name_length);
+	comment(writer, "# HELP ", writer->name_length);
 	escape_append(out, family->help, ESCAPE_BACKSLASH);
 	buffer_append_char(out, '\n');
-	comment(writer, "TYPE", writer->name_length);
+	comment(writer, "# TYPE ", writer->name_length);
 	buffer_append_string(out, type_text(writer));
 	buffer_append_char(out, '\n');
 }
@@ -80,15 +87,15 @@ static void openmetrics_comment_lines(struct text_writer *writer, const struct m
 
 	if (writer->type == METRIC_COUNTER && ends_with(writer->name, length, COUNTER_SUFFIX))
 		length -= strlen(COUNTER_SUFFIX);
-	comment(writer, "TYPE", length);
+	comment(writer, "# TYPE ", length);
 	buffer_append_string(out, type_text(writer));
 	buffer_append_char(out, '\n');
 	if (unit_is_suffix(writer, length, family->unit)) {
-		comment(writer, "UNIT", length);
+		comment(writer, "# UNIT ", length);
 		buffer_append_string(out, family->unit);
 		buffer_append_char(out, '\n');
 	}
-	comment(writer, "HELP", length);
+	comment(writer, "# HELP ", length);
 	escape_append(out, family->help, ESCAPE_QUOTED);
 	buffer_append_char(out, '\n');
 }
@@ -118,14 +125,16 @@ static void write_labels(struct buffer *out, const struct metric_label *labels, 
 	size_t begin = out->length;
 
 	for (size_t i = 0; i < label_count; i++) {
-		if (!*labels[i].value)
+		size_t length = strlen(labels[i].name), comma = out->length > begin;
+		char *at = *labels[i].value ? buffer_extend(out, comma + length + 2) : NULL;
+
+		if (!at)
 			continue;
-		if (out->length > begin)
-			buffer_append(out, ",", 1);
-		buffer_append_string(out, labels[i].name);
-		buffer_append(out, "=\"", 2);
+		at = put(at, ",", comma);
+		at = put(at, labels[i].name, length);
+		put(at, "=\"", 2);
 		escape_append(out, labels[i].value, ESCAPE_QUOTED);
-		buffer_append(out, "\"", 1);
+		buffer_append_char(out, '"');
 	}
 }
 
@@ -184,13 +193,15 @@ static void sample(void *ctx, const struct metric_label *labels, size_t label_co
 {
 	struct text_writer *writer = ctx;
 	struct buffer *out = writer->output->buffer;
+	char *at = writer->error ? NULL : buffer_extend(out, writer->name_length + 1);
 	size_t brace;
 
-	if (writer->error)
+	if (!at) {
+		unit_end(writer);
 		return;
-	buffer_append(out, writer->name, writer->name_length);
-	brace = out->length;
-	buffer_append(out, "{", 1);
+	}
+	brace = out->length - 1;
+	*put(at, writer->name, writer->name_length) = '{';
 	write_labels(out, labels, label_count);
 	if (out->length > brace + 1)
 		buffer_append(out, "} ", 2);

@@ -59,15 +59,16 @@ bool scan_line(struct span *text, struct span *ret_line)
 
 bool scan_word(struct span *line, struct span *ret_word)
 {
-	size_t length = 0;
+	const char *at = line->at, *end = at + line->length, *word;
 
-	while (line->length && is_blank(*line->at))
-		*line = span_skip(*line, 1);
-	while (length < line->length && !is_blank(line->at[length]))
-		length++;
-	*ret_word = (struct span){ line->at, length };
-	*line = span_skip(*line, length);
-	return length > 0;
+	while (at < end && is_blank(*at))
+		at++;
+	word = at;
+	while (at < end && !is_blank(*at))
+		at++;
+	*ret_word = (struct span){ word, (size_t)(at - word) };
+	*line = (struct span){ at, (size_t)(end - at) };
+	return at > word;
 }
 
 bool scan_u64(struct span *line, uint64_t *ret_value)

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "cgroup_world.h"
+#include "identity/identity.h"
 #include "identity/workload.h"
 
 #define SECOND 1000000000ULL
@@ -316,6 +317,40 @@ static void test_runc(void **state)
 	assert_null(world_find(world, "/system.slice/web.1.service", SECOND));
 }
 
+/* A runtime that says what a container is when its process is known already, and has forked. */
+static void test_late_state(void **state)
+{
+	struct cgroup_world *world = *state;
+	struct identity_config config = {
+		.procfs = world->procfs, .containers = world->containers, .max_processes = 8, .hash_seed = 7
+	};
+	struct identity *identity;
+
+	assert_int_equal(identity_new(&config, &identity), 0);
+	world_write(world, "/proc/73/stat", "73 (x) S 1 1 1 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 100 5 6\n");
+	world_write(world, "/proc/73/cmdline", "shop");
+	world_write(world, "/proc/73/cgroup", "0::/cellar.1\n");
+	world_write(world, "/proc/74/stat", "74 (x) S 1 1 1 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 100 5 6\n");
+	world_write(world, "/proc/74/cmdline", "shop");
+	world_write(world, "/proc/74/cgroup", "0::/cellar.1\n");
+	assert_string_equal(identity_service(identity, 73, SECOND), "shop");
+	identity_on_fork(identity, 73, 74, SECOND);
+	world_write(world, "/run/runc/cellar.1/state.json",
+		    "{\"id\":\"cellar.1\",\"init_process_pid\":73,\"created\":\"2024-05-06T07:08:09.5Z\","
+		    "\"config\":{},\"cgroup_paths\":{\"\":\"/sys/fs/cgroup/cellar.1\"}}");
+	assert_string_equal(identity_service(identity, 73, SECOND + 1), "shop");
+	for (uint32_t tgid = 73; tgid <= 74; tgid++) {
+		assert_string_equal(identity_service(identity, tgid, 2 * SECOND), "cellar.1");
+		assert_non_null(strstr(identity_resource(identity, tgid, 2 * SECOND), "container.id=cellar.1\n"));
+	}
+	/* Of one that never says anything, no more is asked after a while. */
+	world_write(world, "/proc/73/cgroup", "0::/cellar.2\n");
+	identity_on_exec(identity, &(struct identity_exec){ .tgid = 73, .time_ns = 3 * SECOND });
+	for (uint64_t now = 3 * SECOND; now < 12 * SECOND; now += SECOND / 8)
+		assert_string_equal(identity_service(identity, 73, now), "shop");
+	identity_free(identity);
+}
+
 static void test_machines(void **state)
 {
 	struct cgroup_world *world = *state;
@@ -476,6 +511,7 @@ int main(void)
 		TEST(test_crio),
 		TEST(test_podman),
 		TEST(test_runc),
+		TEST(test_late_state),
 		TEST(test_machines),
 		TEST(test_half_written),
 		TEST(test_link_out),

@@ -13,6 +13,8 @@
 #include "identity/records.h"
 
 /* How long a record is believed without a look at /proc. The dead are looked at sooner: their pid may come again. */
+#define SETTLE_FIRST_NS 16000000ULL
+#define SETTLE_TRIES 8 /* the last one after four seconds */
 #define BELIEVE_LIVING_NS 10000000000ULL
 #define BELIEVE_DEAD_NS 1000000000ULL
 #define RESOURCE_MAX (PLACE_MAX + 512)
@@ -98,6 +100,7 @@ static void record_fill(struct record *record, const struct process_facts *facts
 	record->named_by_environment = source == NAME_FROM_ENVIRONMENT;
 	record->titled = facts->titled && source < NAME_FROM_UNIT;
 	record->start_ticks = facts->start_ticks;
+	record->settle_tries = facts->unsettled ? SETTLE_TRIES : 0;
 }
 
 /* A fresh record of a process, from its exec event if there is one. NULL only when memory is short. */
@@ -116,6 +119,7 @@ static struct record *learn(struct identity *identity, uint32_t tgid, const stru
 		return NULL;
 	record_fill(record, &facts, &inherited);
 	record->checked_ns = now_ns;
+	record->settle_ns = now_ns + SETTLE_FIRST_NS;
 	/* Nothing to learn: it is remembered as dead, so that asking again does not read again. */
 	if (error && !exec)
 		records_bury(&identity->records, record, now_ns);
@@ -140,6 +144,41 @@ void identity_on_sight(struct identity *identity, const struct identity_exec *ex
 		(void)learn(identity, exec->tgid, exec, exec->time_ns);
 }
 
+/* The same process, read once more: it may have ended since, and then says less of itself. */
+static struct record *learn_again(struct identity *identity, struct record *record, uint64_t now_ns)
+{
+	struct shared_text *executable = shared_text_take(record->executable);
+
+	record = learn(identity, record->tgid, NULL, now_ns);
+	if (record && !record->executable)
+		record->executable = shared_text_take(executable);
+	shared_text_drop(executable);
+	return record;
+}
+
+/* A runtime may write down what it knows of a container when its first process has begun: it is looked for again, ever
+ * more rarely. True: there is something now, and the process is to be learned anew. */
+static bool has_settled(struct identity *identity, struct record *record, uint64_t now_ns)
+{
+	struct process_reader reader = { identity->procfs, identity->containers, now_ns };
+
+	record->settle_tries--;
+	record->settle_ns = now_ns + (SETTLE_FIRST_NS << (SETTLE_TRIES - record->settle_tries));
+	if (!process_in_container(&reader, record->tgid))
+		return false;
+	record->settle_tries = 0;
+	return true;
+}
+
+/* What is known of a living process, looked at anew where that is due. */
+static struct record *settle(struct identity *identity, struct record *record, uint64_t now_ns)
+{
+	if (!record->settle_tries || now_ns < record->settle_ns || record->dead ||
+	    !has_settled(identity, record, now_ns))
+		return record;
+	return learn_again(identity, record, now_ns);
+}
+
 void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t child_tgid, uint64_t time_ns)
 {
 	struct record *parent, *child;
@@ -149,8 +188,7 @@ void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t 
 		return;
 	/* An unknown parent is learned now: a server's children of one connection each live too short to be read. */
 	parent = records_find(&identity->records, parent_tgid);
-	if (!parent)
-		parent = learn(identity, parent_tgid, NULL, time_ns);
+	parent = parent ? settle(identity, parent, time_ns) : learn(identity, parent_tgid, NULL, time_ns);
 	/* The parent's record may leave to make room for the child's. */
 	copy = parent ? *parent : (struct record){ 0 };
 	shared_text_take(copy.name);
@@ -168,6 +206,8 @@ void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t 
 		child->place = STEAL_POINTER(copy.place);
 		child->named_by_environment = copy.named_by_environment;
 		child->checked_ns = time_ns;
+		child->settle_tries = copy.settle_tries;
+		child->settle_ns = copy.settle_ns;
 	}
 	shared_text_drop(copy.name);
 	shared_text_drop(copy.unit);
@@ -223,6 +263,9 @@ static struct record *lookup(struct identity *identity, uint32_t tgid, uint64_t 
 		return NULL;
 	if (!record)
 		return learn(identity, tgid, NULL, now_ns);
+	record = settle(identity, record, now_ns);
+	if (!record)
+		return NULL;
 	believe = record->dead ? BELIEVE_DEAD_NS : BELIEVE_LIVING_NS;
 	if (now_ns > record->checked_ns && now_ns - record->checked_ns > believe &&
 	    !still_itself(identity, record, now_ns))

@@ -177,6 +177,31 @@ static size_t container_service(const struct process_reader *reader, struct slic
 	return 0;
 }
 
+/* Whether a line of the cgroup file has what may be a container's name. */
+static bool may_be_in_container(struct slice cgroup)
+{
+	struct slice line, number, controllers;
+	struct cgroup_container container;
+
+	while (slice_next(&cgroup, '\n', &line))
+		if (slice_next(&line, ':', &number) && slice_next(&line, ':', &controllers) &&
+		    (cgroup_path_container(line, &container) || cgroup_path_candidate(line, 0, &container)))
+			return true;
+	return false;
+}
+
+bool process_in_container(const struct process_reader *reader, uint32_t tgid)
+{
+	CLEANUP_FREE char *scratch = malloc(SCRATCH_BYTES);
+	char name[IDENTITY_NAME_MAX + 1], place[PLACE_MAX] = "";
+	size_t length;
+
+	if (!scratch || read_file(reader->procfs, tgid, "cgroup", scratch, SCRATCH_BYTES, &length))
+		return false;
+	(void)container_service(reader, slice_make(scratch, length), name, place);
+	return place[0];
+}
+
 static void read_cgroup(const struct process_reader *reader, uint32_t tgid, char *scratch, struct process_facts *facts)
 {
 	size_t length;
@@ -186,6 +211,7 @@ static void read_cgroup(const struct process_reader *reader, uint32_t tgid, char
 	facts->unit_seen = true;
 	if (!container_service(reader, slice_make(scratch, length), facts->unit, facts->place))
 		unit_service(slice_make(scratch, length), facts->unit);
+	facts->unsettled = reader->containers && !facts->place[0] && may_be_in_container(slice_make(scratch, length));
 	if (facts->source == NAME_UNKNOWN && facts->unit[0]) {
 		memcpy(facts->name, facts->unit, sizeof(facts->name));
 		facts->source = NAME_FROM_UNIT;

@@ -29,6 +29,7 @@ struct process_facts {
 	bool environment_seen;            /* its environment was read, to the end */
 	bool unit_seen;                   /* its cgroup was read */
 	bool titled;                      /* forks are named by their own titles */
+	bool unsettled;                   /* its cgroup may be a container's of which nothing is known yet */
 	char name[IDENTITY_NAME_MAX + 1]; /* by environment, unit or command; "" when unknown */
 	char unit[IDENTITY_NAME_MAX + 1]; /* what its cgroup says: container, else unit; "" when in none */
 	char executable[PATH_MAX];        /* "" when unknown */
@@ -47,6 +48,9 @@ struct process_reader {
  */
 MUST_CHECK int process_read(const struct process_reader *reader, uint32_t tgid, const struct identity_exec *exec,
 			    struct process_facts *ret_facts);
+
+/* Whether its cgroup is a container's of which something is known now. */
+bool process_in_container(const struct process_reader *reader, uint32_t tgid);
 
 /* Field 22 of /proc/PID/stat: with the pid it names a process for good. 0 when there is no such process. */
 uint64_t process_start_ticks(const char *procfs, uint32_t tgid);

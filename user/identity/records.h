@@ -32,9 +32,11 @@ struct record {
 	bool dead;
 	bool titled; /* forks are named by their own titles */
 	bool named_by_environment;
+	uint8_t settle_tries; /* so often its container is looked for again */
 	uint64_t start_ticks; /* 0: not known */
 	uint64_t checked_ns;  /* when /proc last agreed that this is the process */
 	uint64_t dead_ns;
+	uint64_t settle_ns;             /* with settle_tries: when */
 	struct shared_text *name;       /* NULL: unknown */
 	struct shared_text *unit;       /* NULL: in none */
 	struct shared_text *executable; /* NULL: unknown */

@@ -25,6 +25,13 @@ static tls_brands on_sighted(void *ctx, uint32_t tgid)
 	return tls_hooks_sighted(agent->tls_hooks, tgid, agent->now_ns);
 }
 
+static void on_unjoined(void *ctx, uint32_t tgid)
+{
+	struct agent *agent = ctx;
+
+	tls_hooks_unjoined(agent->tls_hooks, tgid);
+}
+
 static void on_handshake(void *ctx, const struct tls_handshake *handshake)
 {
 	struct agent *agent = ctx;
@@ -44,6 +51,7 @@ static int make_table(struct agent *agent)
 		.ctx = agent,
 		.unparsed = on_report,
 		.sighted = on_sighted,
+		.unjoined = on_unjoined,
 		.handshake = on_handshake,
 		.connections = capture_control_of(agent->capture),
 	};

@@ -18,6 +18,7 @@ struct scene {
 	struct tls_table *tls;
 	struct tls_handshake handshakes[8];
 	size_t handshake_count;
+	uint64_t unjoined;
 	uint32_t positions[8][2]; /* of connections */
 	uint32_t plain[8][2];     /* of sessions */
 	uint64_t entered_ns;
@@ -84,6 +85,14 @@ static tls_brands on_sighted(void *ctx, uint32_t tgid)
 	return 1 << TLS_BRAND_JSSE;
 }
 
+static void on_unjoined(void *ctx, uint32_t tgid)
+{
+	struct scene *scene = ctx;
+
+	assert_int_equal(tgid, 77);
+	scene->unjoined++;
+}
+
 static void begin(struct scene *scene)
 {
 	static const struct proto_ops *const protocols[] = { &fake_ops, NULL };
@@ -101,6 +110,7 @@ static void begin(struct scene *scene)
 	struct tls_callbacks above = { .ctx = scene,
 				       .unparsed = on_unparsed,
 				       .sighted = on_sighted,
+				       .unjoined = on_unjoined,
 				       .handshake = on_handshake,
 				       .connections = { .ctx = scene, .mute = on_mute } };
 
@@ -355,6 +365,7 @@ static void peerless(struct scene *scene, unsigned int sessions)
 	assert_int_equal(scene->world.exchange_count, 1);
 	assert_peer(scene, 0, 0);
 	assert_int_equal(tls_table_counts(scene->tls)->sessions[TLS_JOIN_NONE], sessions);
+	assert_int_equal(scene->unjoined, sessions);
 	finish(scene);
 }
 

@@ -173,6 +173,7 @@ void tls_hooks_free(struct tls_hooks *hooks)
 	if (!hooks)
 		return;
 	tls_files_free(hooks);
+	tls_aids_free(hooks);
 	bpf_link__destroy(hooks->mapped);
 	hooks->capture->companion = NULL;
 	tls_bpf__destroy(hooks->bpf);

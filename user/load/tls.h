@@ -31,6 +31,8 @@ tls_brands tls_hooks_sighted(struct tls_hooks *hooks, uint32_t tgid, uint64_t no
 /* A connection of the process stayed unread: looks at all that it maps. `brands`: what the sighting said, for a process
  * that is gone. */
 tls_brands tls_hooks_unread(struct tls_hooks *hooks, uint32_t tgid, tls_brands brands);
+/* Nothing told which connection a session of the process is on: its library is asked for more from now on. */
+void tls_hooks_unjoined(struct tls_hooks *hooks, uint32_t tgid);
 /* A process is to be looked at again soon. */
 bool tls_hooks_waiting(const struct tls_hooks *hooks);
 /* Call it with every drain. */

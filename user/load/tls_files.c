@@ -133,6 +133,7 @@ void tls_hooks_look(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns)
 
 void tls_hooks_executed(struct tls_hooks *hooks, uint32_t tgid, uint64_t now_ns)
 {
+	tls_aids_forget(hooks, tgid);
 	look_at_executable(hooks, tgid);
 	if (!hooks->mapped)
 		look_again(hooks, tgid, 0, now_ns);
@@ -188,6 +189,7 @@ void tls_hooks_exited(struct tls_hooks *hooks, uint32_t tgid)
 			hooks->looks[i] = hooks->looks[--hooks->look_count];
 		else
 			i++;
+	tls_aids_forget(hooks, tgid);
 }
 
 static void offer_folders(struct tls_hooks *hooks)

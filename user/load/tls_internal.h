@@ -15,6 +15,7 @@
 #define TLS_LINKS_MAX 64 /* hooks on one file */
 #define TLS_FILES_MAX 4096
 #define TLS_LOOKS_MAX 1024
+#define TLS_AIDS_MAX 256
 #define TLS_SIGHTS 256 /* processes that began connections, remembered; a power of two */
 
 /* A file that was looked into, by what does not change while it is mapped. */
@@ -45,6 +46,13 @@ struct tls_sight {
 	uint64_t due_ns; /* not to be looked at before */
 };
 
+/* A process with a hook of its own, or one that cannot be helped by it: then there is neither. */
+struct tls_aid {
+	uint32_t tgid;
+	int fd;
+	struct bpf_link *link;
+};
+
 struct tls_hooks {
 	struct capture *capture;
 	struct tls_bpf *bpf;
@@ -53,6 +61,8 @@ struct tls_hooks {
 	struct tls_look looks[TLS_LOOKS_MAX];
 	size_t look_count;
 	struct tls_sight sights[TLS_SIGHTS];
+	struct tls_aid aids[TLS_AIDS_MAX];
+	size_t aid_count;
 	enum uprobe_way way; /* perf's events need CAP_SYS_ADMIN on newer kernels */
 	uint64_t sweep_ns;   /* not to be swept before */
 	uint64_t attached_ns;
@@ -62,6 +72,9 @@ struct tls_hooks {
 
 /* tls_files.c: looks into an open file unless it is known, and attaches. NULL: no file, or no room. */
 struct tls_file *tls_files_offer(struct tls_hooks *hooks, int fd);
+/* tls_aids.c: the process has ended, or executes another file. */
+void tls_aids_forget(struct tls_hooks *hooks, uint32_t tgid);
+void tls_aids_free(struct tls_hooks *hooks);
 /* tls_survey.c */
 tls_brands tls_survey_brands(struct tls_hooks *hooks, uint32_t tgid, bool thorough);
 void tls_files_free(struct tls_hooks *hooks);

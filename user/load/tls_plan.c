@@ -165,13 +165,11 @@ static void take_inner(int fd, struct symbol *symbols, bool amd64)
 	}
 }
 
-static void take_cheap_places(int fd, struct tls_plan *plan)
+uint64_t tls_cheap_place(int fd, uint64_t function)
 {
-	for (size_t i = 0; i < plan->library->count; i++) {
-		struct code code = code_at(fd, plan->symbols[i].offset);
+	struct code code = code_at(fd, is_amd64(fd) ? function : 0);
 
-		plan->symbols[i].offset += x86_entry(code.bytes, code.length);
-	}
+	return function + x86_entry(code.bytes, code.length);
 }
 
 /* OpenSSL's names, whose code? */
@@ -187,8 +185,6 @@ static void plan_openssl(int fd, struct tls_plan *plan, const struct symbol *as_
 
 static void take_found(int fd, struct tls_plan *plan, const struct symbol *const *of)
 {
-	bool amd64 = is_amd64(fd);
-
 	if (has_library(&libraries[OPENSSL], of[OPENSSL]))
 		plan_openssl(fd, plan, of[OPENSSL], of[BORING]);
 	else if (has_library(&libraries[GNUTLS], of[GNUTLS]))
@@ -196,9 +192,9 @@ static void take_found(int fd, struct tls_plan *plan, const struct symbol *const
 	if (!plan->library)
 		return;
 	if (plan->finding.brand == TLS_BRAND_OPENSSL)
-		take_inner(fd, plan->symbols, amd64);
-	if (amd64)
-		take_cheap_places(fd, plan);
+		take_inner(fd, plan->symbols, is_amd64(fd));
+	for (size_t i = 0; i < plan->library->count; i++)
+		plan->symbols[i].offset = tls_cheap_place(fd, plan->symbols[i].offset);
 }
 
 /* Symbols that are not in the file itself are looked for only where there is something to find. */

@@ -46,5 +46,7 @@ struct tls_plan {
 	struct go_function go[2]; /* Read and Write */
 };
 
+/* Where a hook on a function of the file costs least: at its beginning, or where it is the same. */
+uint64_t tls_cheap_place(int fd, uint64_t function);
 /* Looks into the file. `search`: also for an implementation that has no symbols, among the file's constants. */
 void tls_plan_make(int fd, bool search, struct tls_plan *ret_plan);

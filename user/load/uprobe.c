@@ -56,6 +56,7 @@ int uprobe_attach(int program_fd, enum uprobe_way way, const struct uprobe_targe
 	attributes.offsets = (uint64_t)(uintptr_t)target->offsets;
 	attributes.cookies = (uint64_t)(uintptr_t)target->cookies;
 	attributes.count = target->count;
+	attributes.pid = target->pid;
 	attributes.multi_flags = target->at_return ? UPROBE_MULTI_RETURN : 0;
 	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
 	if (fd < 0)

@@ -34,6 +34,7 @@ struct uprobe_target {
 	const uint64_t *offsets;
 	const uint64_t *cookies; /* NULL: none */
 	uint32_t count;
+	uint32_t pid;   /* 0: every process */
 	bool at_return; /* not of a session, which has both */
 };
 

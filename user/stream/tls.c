@@ -208,6 +208,7 @@ void tls_on_plain_end(struct tls_table *table, const struct plain_end *end)
 	if (!session)
 		return;
 	session->freed = true;
+	tls_session_unjoined(table, session);
 	if (!session->ended)
 		session->end_ns = end->time_ns;
 	tls_session_wait(table, session);

@@ -46,6 +46,8 @@ struct tls_callbacks {
 	void (*unparsed)(void *ctx, const struct unparsed_report *report);
 	/* A process begins a TLS connection: has it a library that is not hooked yet? Returns what it has for TLS. */
 	tls_brands (*sighted)(void *ctx, uint32_t tgid);
+	/* Nothing told which connection a session of the process is on. */
+	void (*unjoined)(void *ctx, uint32_t tgid);
 	void (*handshake)(void *ctx, const struct tls_handshake *handshake);
 	struct capture_control connections;
 };

@@ -90,6 +90,22 @@ static void hold(struct tls_table *table, struct tls_session *session, const str
 	table->held_bytes += segment->captured_length + sizeof(*held);
 }
 
+void tls_session_unjoined(struct tls_table *table, struct tls_session *session)
+{
+	if (session->open || session->help_asked || !session->head)
+		return;
+	session->help_asked = true;
+	table->callbacks.unjoined(table->callbacks.ctx, session->head->segment.tgid);
+}
+
+/* Its peer is left empty. */
+static void give_up(struct tls_table *table, struct tls_session *session)
+{
+	table->counts.sessions[TLS_JOIN_NONE]++;
+	tls_session_unjoined(table, session);
+	tls_session_open(table, session);
+}
+
 void tls_session_take(struct tls_table *table, struct tls_session *session, const struct segment *segment)
 {
 	if (!session->open && session->conn)
@@ -102,8 +118,7 @@ void tls_session_take(struct tls_table *table, struct tls_session *session, cons
 	tls_session_wait(table, session);
 	if (table->held_bytes <= table->config.max_held_bytes)
 		return;
-	table->counts.sessions[TLS_JOIN_NONE]++;
-	tls_session_open(table, session);
+	give_up(table, session);
 }
 
 static void end_in_stream(struct tls_table *table, struct tls_session *session)
@@ -143,10 +158,8 @@ static bool session_passes(struct tls_table *table, struct tls_session *session,
 	bool gone = (session->freed && session->ended) || (session->ended && now_ns >= session->end_ns + LINGER_NS) ||
 		    (session->freed && now_ns >= session->end_ns + ORPHAN_NS);
 
-	if (!session->open && (gone || now_ns >= session->first_ns + table->config.hold_ns)) {
-		table->counts.sessions[TLS_JOIN_NONE]++;
-		tls_session_open(table, session);
-	}
+	if (!session->open && (gone || now_ns >= session->first_ns + table->config.hold_ns))
+		give_up(table, session);
 	return gone;
 }
 

@@ -69,6 +69,7 @@ struct tls_session {
 	bool open;  /* stream has it */
 	bool freed; /* the library's object is gone */
 	bool ended; /* its connection is gone */
+	bool help_asked;
 	uint64_t end_ns;
 	uint8_t end_reason;
 };
@@ -121,5 +122,7 @@ void tls_watch_tail(struct tls_table *table, struct tls_session *session, const 
 void tls_session_take(struct tls_table *table, struct tls_session *session, const struct segment *segment);
 /* Opens it in stream, with its connection's endpoints or with none, and hands on what was held. */
 void tls_session_open(struct tls_table *table, struct tls_session *session);
+/* Nothing has told its connection, and nothing will: for those that come after it. */
+void tls_session_unjoined(struct tls_table *table, struct tls_session *session);
 void tls_session_wait(struct tls_table *table, struct tls_session *session);
 void tls_session_free(struct tls_table *table, struct tls_session *session);

@@ -160,13 +160,30 @@ static __always_inline void listener_end(const struct sock *sock)
 	bpf_map_delete_elem(&listeners, &key);
 }
 
+/* Smoothed, in microseconds; 0: nothing was acknowledged yet. */
+static __always_inline __u32 round_trip_of(const struct sock *sock)
+{
+	return BPF_CORE_READ((const struct tcp_sock *)sock, srtt_us) >> 3; /* kept eightfold */
+}
+
+/* A connection that is open. Those of cgroups without a record are others' or will have one: no loss. */
+static __always_inline void connection_look(const struct sock *sock)
+{
+	__u32 round_trip_us = round_trip_of(sock);
+	__u64 cgroup = sock_cgroup_id(sock);
+	struct event_usage *events = round_trip_us ? bpf_map_lookup_elem(&event_usages, &cgroup) : NULL;
+
+	if (events)
+		add_latency(&events->open_round_trip, round_trip_us * 1000ULL);
+}
+
 /* The figures of a connection that is over: tcp_sock keeps them. What was sent again counts once; a FIN is one of the
  * bytes received, and SOCK_DONE says that there was one. */
 static __always_inline void connection_end(const struct sock *sock)
 {
 	const struct tcp_sock *tcp = (const struct tcp_sock *)sock;
 	struct event_usage *events = events_of(sock_cgroup_id(sock));
-	__u32 round_trip_us = BPF_CORE_READ(tcp, srtt_us) >> 3; /* kept eightfold */
+	__u32 round_trip_us = round_trip_of(sock);
 	__u64 fin = BPF_CORE_READ(sock, __sk_common.skc_flags) >> SOCK_DONE & 1;
 
 	if (!events)

@@ -172,20 +172,39 @@ int listener_asked(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+static __always_inline const struct sock *tcp_of_file(struct file *file)
+{
+	struct socket *socket;
+	const struct sock *sock;
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	socket = BPF_CORE_READ(file, private_data);
+	sock = BPF_CORE_READ(socket, sk);
+	return sock && BPF_CORE_READ(sock, sk_protocol) == PROTOCOL_TCP ? sock : NULL;
+}
+
 /* Run by user space at the start: the sockets that listen already. */
 SEC("iter/task_file")
 int find_listeners(struct bpf_iter__task_file *ctx)
 {
-	struct file *file = ctx->file;
-	struct socket *socket;
-	struct sock *sock;
+	const struct sock *sock = tcp_of_file(ctx->file);
 
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return 0;
-	socket = BPF_CORE_READ(file, private_data);
-	sock = BPF_CORE_READ(socket, sk);
-	if (sock && BPF_CORE_READ(sock, sk_protocol) == PROTOCOL_TCP &&
-	    BPF_CORE_READ(sock, __sk_common.skc_state) == TCP_LISTEN)
+	if (sock && BPF_CORE_READ(sock, __sk_common.skc_state) == TCP_LISTEN)
 		listener_begin(sock);
+	return 0;
+}
+
+/* Run by user space once a minute. A byte for each file, so that it can stop after as many as it has room for. */
+SEC("iter/task_file")
+int look_at_connections(struct bpf_iter__task_file *ctx)
+{
+	const struct sock *sock = tcp_of_file(ctx->file);
+	__u8 byte = 0;
+
+	if (sock && BPF_CORE_READ(sock, __sk_common.skc_state) == TCP_ESTABLISHED)
+		connection_look(sock);
+	if (ctx->file)
+		bpf_seq_write(ctx->meta->seq, &byte, sizeof(byte));
 	return 0;
 }

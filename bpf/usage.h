@@ -89,9 +89,10 @@ struct event_usage {
 	__u64 sent_bytes; /* of connections that are over */
 	__u64 received_bytes;
 	struct latency_value connect;
-	struct latency_value round_trip;
+	struct latency_value round_trip;      /* of connections that are over */
+	struct latency_value open_round_trip; /* of those that are open, each time they are looked at */
 };
-_Static_assert(sizeof(struct event_usage) == 648, "event_usage");
+_Static_assert(sizeof(struct event_usage) == 912, "event_usage");
 
 /* Figures of a cgroup that are told apart by more: a device and an operation, or the name of a process. */
 enum detail_kind {

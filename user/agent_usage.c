@@ -113,6 +113,8 @@ void agent_usage_done(struct agent *agent)
 
 void agent_usage_refresh(struct agent *agent, bool now)
 {
+	if (agent->usage && !now)
+		usage_look_at_connections(agent->usage, agent->now_ns);
 	if (!agent->usage_table || (!now && agent->now_ns - agent->usage_refreshed_ns < REFRESH_NS))
 		return;
 	agent->usage_refreshed_ns = agent->now_ns;

@@ -305,10 +305,85 @@ static void test_tcp(void **state)
 	world_close(&world);
 }
 
+/* What a child tells of the connection that it holds open. */
+struct held {
+	uint32_t round_trips_us[2]; /* of both ends */
+};
+
+static void hold_connection(const struct world *world, int tell)
+{
+	struct held held = { 0 };
+	struct sockaddr_in address;
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+	int listener, ends[2];
+	char byte;
+
+	enter_world(world);
+	listener = listen_any(1, &address);
+	ends[0] = connect_to(&address);
+	ends[1] = accept(listener, NULL, NULL);
+	for (int i = 0; i < 20; i++)
+		for (int end = 0; end < 2; end++)
+			must(send(ends[end], "", 1, 0) == 1 && recv(ends[!end], &byte, 1, 0) == 1);
+	usleep(100000); /* the last acknowledgement */
+	for (int end = 0; end < 2; end++) {
+		must(!getsockopt(ends[end], IPPROTO_TCP, TCP_INFO, &info, &size));
+		held.round_trips_us[end] = info.tcpi_rtt;
+	}
+	must(write(tell, &held, sizeof(held)) == sizeof(held));
+	pause();
+}
+
+/* One look has been at all files when the next one may begin. */
+static uint64_t look(struct world *world, uint64_t now_ns)
+{
+	struct found found;
+
+	for (int i = 0; i < 500; i++)
+		usage_look_at_connections(world->usage, now_ns);
+	found = usage_now(world);
+	return observations(&found.events.open_round_trip);
+}
+
+/* The round-trip times of a connection that is open are told, at both ends, once a minute. */
+static void test_open_round_trip(void **state)
+{
+	struct world world;
+	struct held held;
+	uint64_t sum_us;
+	int tell[2];
+	pid_t child;
+
+	(void)state;
+	world_open(&world);
+	if (!usage_has(world.usage, USAGE_TCP)) {
+		print_message("# %s\n", usage_missing(world.usage, USAGE_TCP));
+		world_close(&world);
+		skip();
+	}
+	assert_int_equal(pipe2(tell, O_CLOEXEC), 0);
+	child = fork();
+	if (!child)
+		hold_connection(&world, tell[1]);
+	assert_int_equal(read(tell[0], &held, sizeof(held)), sizeof(held));
+	assert_int_equal(look(&world, 1), 2);
+	sum_us = held.round_trips_us[0] + held.round_trips_us[1];
+	assert_int_equal(usage_now(&world).events.open_round_trip.sum_ns, sum_us * 1000);
+	assert_int_equal(look(&world, 59000 * NS_PER_MS), 2);
+	assert_int_equal(look(&world, 61000 * NS_PER_MS), 4);
+	print_message("# round trips %u and %u us\n", held.round_trips_us[0], held.round_trips_us[1]);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(look(&world, 122000 * NS_PER_MS), 4);
+	world_close(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_oom_kill),
+		cmocka_unit_test(test_open_round_trip),
 		cmocka_unit_test(test_tcp),
 	};
 

@@ -387,6 +387,7 @@ static void test_events(void **state)
 	one->accept_drops = 8;
 	one->sent_bytes = 9;
 	other->round_trip.counts[11] = 10;
+	other->open_round_trip.counts[12] = 20;
 	walk(fixture, 1000, &recorder);
 #define VALUE(key) recorder_value(&recorder, "container_" key)
 	assert_float_equal(VALUE("tcp_retransmitted_segments_total{id=\"/a.service\"}"), 7, 0);
@@ -398,6 +399,7 @@ static void test_events(void **state)
 	assert_float_equal(VALUE("tcp_listen_drops_total{id=\"/a.service\"}"), 8, 0);
 	assert_float_equal(VALUE("tcp_closed_connection_bytes_total{id=\"/a.service\",direction=\"transmit\"}"), 9, 0);
 	assert_int_equal(recorder_get(&recorder, "container_tcp_round_trip_seconds{id=\"/a.service\"}")->count, 10);
+	assert_int_equal(recorder_get(&recorder, "container_tcp_open_round_trip_seconds{id=\"/a.service\"}")->count, 20);
 	recorder_done(&recorder);
 }
 

@@ -30,6 +30,7 @@ static void add_events(struct usage_events *sum, const struct usage_events *more
 	sum->received_bytes += more->received_bytes;
 	add_latency(&sum->connect, &more->connect);
 	add_latency(&sum->round_trip, &more->round_trip);
+	add_latency(&sum->open_round_trip, &more->open_round_trip);
 }
 
 void usage_sums_add(struct usage_sums *sum, const struct usage_sums *more)

@@ -98,6 +98,8 @@ static const struct latency_family tcp_latencies[] = {
 	LATENCY("container_tcp_connect_latency_seconds", "From a TCP connect to the connection.", events.connect),
 	LATENCY("container_tcp_round_trip_seconds", "Smoothed round-trip time of each TCP connection, at its end.",
 		events.round_trip),
+	LATENCY("container_tcp_open_round_trip_seconds",
+		"Smoothed round-trip time of each TCP connection that is open, once a minute.", events.open_round_trip),
 };
 
 static const struct metric_family block_family = {
@@ -338,8 +340,8 @@ static void visit(void *ctx, const struct metric_visitor *visitor)
 	}
 	if (table->config.tcp) {
 		visit_counters(table, visitor, tcp_counters, sizeof(tcp_counters) / sizeof(tcp_counters[0]));
-		visit_latency(table, visitor, &tcp_latencies[0]);
-		visit_latency(table, visitor, &tcp_latencies[1]);
+		for (size_t i = 0; i < sizeof(tcp_latencies) / sizeof(tcp_latencies[0]); i++)
+			visit_latency(table, visitor, &tcp_latencies[i]);
 	}
 	tell_own(visitor, "sonde_usage_unnamed_cgroups_total",
 		 "Cgroups that were gone before their name was seen; their figures are under id=\"unknown\".",

@@ -167,6 +167,9 @@ void usage_free(struct usage *usage)
 	for (size_t i = usage->link_count; i > 0; i--)
 		bpf_link__destroy(usage->links[i - 1]);
 	bpf_link__destroy(usage->iterator);
+	if (usage->connections_fd > 0)
+		close(usage->connections_fd - 1);
+	bpf_link__destroy(usage->connections);
 	usage_bpf__destroy(usage->bpf);
 	free(usage->values);
 	free(usage);

@@ -54,6 +54,10 @@ void usage_forget(struct usage *usage, uint64_t cgroup);
 /* Looks for threads that the hooks missed. */
 void usage_repair(struct usage *usage);
 
+/* Tells the round-trip times of connections that are open, once a minute. Each call looks at some thousand open files
+ * of the host's processes, at most: to be called once a second. */
+void usage_look_at_connections(struct usage *usage, uint64_t now_ns);
+
 #define USAGE_LOSSES_MAX 8
 
 struct usage_losses {

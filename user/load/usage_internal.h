@@ -16,7 +16,10 @@ struct usage {
 	struct usage_bpf *bpf;
 	struct bpf_link *links[USAGE_LINKS_MAX];
 	size_t link_count;
-	struct bpf_link *iterator; /* over all threads */
+	struct bpf_link *iterator;    /* over all threads */
+	struct bpf_link *connections; /* over all open files; NULL: not yet */
+	int connections_fd;           /* plus one: the look that is under way */
+	uint64_t look_ns;             /* when the next one is due */
 	const char *controller;
 	size_t cpus;
 	struct cpu_usage *values; /* one for each CPU, owned */

@@ -11,6 +11,8 @@
 
 #define FAMILY(family) (1U << USAGE_##family)
 #define EVERY (~0U)
+#define LOOK_NS 60000000000ULL
+#define FILES_AT_A_TIME 16384
 
 struct usage_rule {
 	const char *name;
@@ -42,6 +44,7 @@ static const struct usage_rule rules[] = {
 	{ "reset_received", "tcp_receive_reset", FAMILY(TCP), 0, "", false },
 	{ "listener_asked", NULL, FAMILY(TCP), 0, "", false },
 	{ "find_listeners", NULL, FAMILY(TCP), 0, "", false },
+	{ "look_at_connections", NULL, FAMILY(TCP), 0, "", false },
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))
@@ -132,6 +135,28 @@ void usage_select_programs(struct usage *usage, const struct btf *btf, uint32_t 
 	bpf_map__set_autocreate(usage->bpf->maps.listeners, families & FAMILY(TCP));
 	bpf_map__set_autocreate(usage->bpf->maps.reclaim_starts, families & FAMILY(MEMORY));
 	bpf_map__set_autocreate(usage->bpf->maps.victims, families & FAMILY(MEMORY));
+}
+
+void usage_look_at_connections(struct usage *usage, uint64_t now_ns)
+{
+	char text[FILES_AT_A_TIME];
+	ssize_t got;
+
+	if (!(usage->families & FAMILY(TCP)))
+		return;
+	if (!usage->connections)
+		usage->connections = bpf_program__attach_iter(usage->bpf->progs.look_at_connections, NULL);
+	if (!usage->connections_fd && usage->connections && now_ns >= usage->look_ns) {
+		usage->connections_fd = bpf_iter_create(bpf_link__fd(usage->connections)) + 1;
+		usage->look_ns = now_ns + LOOK_NS;
+	}
+	if (usage->connections_fd <= 0)
+		return;
+	got = read(usage->connections_fd - 1, text, sizeof(text));
+	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	close(usage->connections_fd - 1);
+	usage->connections_fd = 0;
 }
 
 static int attach(struct usage *usage, struct bpf_program *program, struct capture_error *ret_error)

@@ -84,6 +84,7 @@ static void copy_events(struct usage_events *to, const struct event_usage *from)
 	to->received_bytes = from->received_bytes;
 	copy_latency(&to->connect, &from->connect);
 	copy_latency(&to->round_trip, &from->round_trip);
+	copy_latency(&to->open_round_trip, &from->open_round_trip);
 }
 
 int usage_each_events(struct usage *usage, void (*visit)(void *ctx, uint64_t cgroup, const struct usage_events *events),

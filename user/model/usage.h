@@ -43,7 +43,8 @@ struct usage_events {
 	uint64_t sent_bytes; /* of connections that are over */
 	uint64_t received_bytes;
 	struct usage_latency connect;
-	struct usage_latency round_trip;
+	struct usage_latency round_trip;      /* of connections that are over */
+	struct usage_latency open_round_trip; /* of those that are open, once a minute */
 };
 
 enum usage_detail_kind {

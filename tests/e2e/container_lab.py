@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -16,6 +17,12 @@ SYSFS = "/sys/fs/cgroup"
 
 def is_unified():
     return os.path.exists(os.path.join(SYSFS, "cgroup.controllers"))
+
+
+def removed(path):
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+    return not os.path.exists(path)
 
 
 class Cgroups:
@@ -41,10 +48,12 @@ class Cgroups:
         self.paths.append(path)
 
     def remove(self):
+        """What still ends in them gets two seconds for it."""
+        end = time.monotonic() + 2
         for top in self.paths:
             for path, _, _ in os.walk(top, topdown=False):
-                with contextlib.suppress(OSError):
-                    os.rmdir(path)
+                while not removed(path) and time.monotonic() < end:
+                    time.sleep(0.01)
 
 
 def busybox():

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import tarfile
+import tempfile
 import time
 import urllib.parse
 import urllib.request
@@ -257,7 +258,23 @@ QUERIES = {
 }
 
 
-def enter(cgroups, path):
+DISK = ('{job="cadvisor", device=~"(/dev/)?(mmcblk.p.+|nvme.+|rbd.+|sd.+|vd.+|xvd.+|dm-.+|md.+|dasd.+)", '
+        'container!="", cluster="c", namespace="shop"}[5s]')
+DISK_QUERIES = {
+    "I/O operations": f"ceil(sum by(container) (rate(container_fs_reads_total{DISK}) + "
+                      f"rate(container_fs_writes_total{DISK})))",
+    "throughput": f"sum by(container) (rate(container_fs_reads_bytes_total{DISK}) + "
+                  f"rate(container_fs_writes_bytes_total{DISK}))",
+}
+# Past the page cache, again and again.
+DISK_WORK = """while :; do
+    dd if=/dev/zero of={file} bs=64k count=4 oflag=direct 2>/dev/null
+    dd if={file} of=/dev/null bs=64k iflag=direct 2>/dev/null
+    sleep 0.1
+done"""
+
+
+def enter(cgroups, path, work="while :; do :; done"):
     """A process in a cgroup of every tree, at work against a quota."""
     for top in cgroups.paths:
         os.makedirs(os.path.join(top, path), exist_ok=True)
@@ -272,33 +289,73 @@ def enter(cgroups, path):
                                                     encoding="ascii") as file:
                 file.write("0")
 
-    return subprocess.Popen(["sh", "-c", "while :; do :; done"], preexec_fn=join)
+    return subprocess.Popen(["sh", "-c", work], preexec_fn=join)
 
 
-def test_kubernetes_mixin(cgroups, tmp_path):
-    """kubernetes-mixin's queries answer on a real Prometheus for a pod whose state files lie where containerd's do."""
+@contextlib.contextmanager
+def pod_on_prometheus(cgroups, tmp_path, work):
+    """A pod whose state files lie where containerd's do, at work, and a real Prometheus that scrapes the agent."""
     own = f"/{cgroups.name}/kubepods/podabc/{HEX}"
     folder = os.path.join(tmp_path, "host", "run", "containerd", "io.containerd.runtime.v2.task", "k8s.io", HEX)
     os.makedirs(folder)
     with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
         json.dump(pod_bundle("web-7d4b9c6f5d-x2x9k", "server", "docker.io/library/web:1", own), file)
-    worker = enter(cgroups, f"kubepods/podabc/{HEX}")
+    worker = enter(cgroups, f"kubepods/podabc/{HEX}", work)
     agent = start_agent(cgroups, str(tmp_path), f"--path.rootfs={tmp_path}/host")
     prometheus = Prometheus(str(tmp_path), agent.port)
     try:
-        for what, query in QUERIES.items():
-            answer = http_lab.wait_until(lambda q=query: prometheus.numbers(q), 30, what)
-            labels = [series["metric"] for series in answer]
-            assert all(series.get("container", "server") == "server" for series in labels), (what, labels)
-            assert len(answer) == 1, (what, answer)
-        assert float(prometheus.ask(QUERIES["cpu"])[0]["value"][1]) > 0.05
-        down = prometheus.ask('up{job="cadvisor"} == 0')
-        assert not down, down
+        yield prometheus
     finally:
         prometheus.stop()
         worker.kill()
         worker.wait()
         agent.stop()
+
+
+def the_one_answer(prometheus, what, query):
+    """Of the pod's only container."""
+    answer = http_lab.wait_until(lambda: prometheus.numbers(query), 30, what)
+    labels = [series["metric"] for series in answer]
+    assert all(series.get("container", "server") == "server" for series in labels), (what, labels)
+    assert len(answer) == 1, (what, answer)
+    return float(answer[0]["value"][1])
+
+
+def test_kubernetes_mixin(cgroups, tmp_path):
+    """kubernetes-mixin's queries answer on a real Prometheus."""
+    with pod_on_prometheus(cgroups, tmp_path, "while :; do :; done") as prometheus:
+        for what, query in QUERIES.items():
+            the_one_answer(prometheus, what, query)
+        http_lab.wait_until(lambda: the_one_answer(prometheus, "cpu", QUERIES["cpu"]) > 0.05, 30, "CPU time to be told")
+        down = prometheus.ask('up{job="cadvisor"} == 0')
+        assert not down, down
+
+
+def let_v1_count(cgroups, path, device):
+    """Since 6.10 (bf20ab538c81) v1 counts where a throttle is configured alone: one that holds nobody back."""
+    for top in cgroups.paths:
+        for file in ("read", "write"):
+            throttle = os.path.join(top, path, f"blkio.throttle.{file}_bps_device")
+            if os.path.exists(throttle):
+                with open(throttle, "w", encoding="ascii") as target:
+                    target.write(f"{os.major(device)}:{os.minor(device)} 1099511627776")
+
+
+def test_kubernetes_mixin_disks(cgroups, tmp_path):
+    """Its queries of disks: at least one read and one write of 256 KiB a second, and not more than ten."""
+    device = os.stat("/var/tmp").st_dev
+    if not os.major(device):
+        pytest.skip("/var/tmp is on no disk")
+    group = f"kubepods/podabc/{HEX}"
+    for top in cgroups.paths:
+        os.makedirs(os.path.join(top, group), exist_ok=True)
+    let_v1_count(cgroups, group, device)
+    with tempfile.NamedTemporaryFile(dir="/var/tmp") as file, \
+            pod_on_prometheus(cgroups, tmp_path, DISK_WORK.format(file=file.name)) as prometheus:
+        answers = {what: the_one_answer(prometheus, what, query) for what, query in DISK_QUERIES.items()}
+        http_lab.wait_until(lambda: the_one_answer(prometheus, "throughput", DISK_QUERIES["throughput"]) > 2**19, 30,
+                            f"256 KiB written and read in a second, after {answers}")
+        assert answers["throughput"] < 10 * 2**19
 
 
 def test_exposition_of_containers(cgroups, tmp_path):

@@ -399,7 +399,8 @@ static void test_events(void **state)
 	assert_float_equal(VALUE("tcp_listen_drops_total{id=\"/a.service\"}"), 8, 0);
 	assert_float_equal(VALUE("tcp_closed_connection_bytes_total{id=\"/a.service\",direction=\"transmit\"}"), 9, 0);
 	assert_int_equal(recorder_get(&recorder, "container_tcp_round_trip_seconds{id=\"/a.service\"}")->count, 10);
-	assert_int_equal(recorder_get(&recorder, "container_tcp_open_round_trip_seconds{id=\"/a.service\"}")->count, 20);
+	assert_int_equal(recorder_get(&recorder, "container_tcp_open_round_trip_seconds{id=\"/a.service\"}")->count,
+			 20);
 	recorder_done(&recorder);
 }
 

@@ -276,6 +276,7 @@ bench:
 	@/usr/bin/python3 tests/bench/node.py $(BENCH_NODE_ARGS)
 	@/usr/bin/python3 tests/bench/containers.py
 	@/usr/bin/python3 tests/bench/usage.py
+	@/usr/bin/python3 tests/bench/usage.py --vm 6.12 --pairs 6
 
 bench-node:
 	@scripts/setup.sh build test

@@ -23,6 +23,7 @@ import host  # noqa: E402
 
 GOAL = 0.98
 SWITCH_NS = 100  # the goal for the work at one switch
+DISK_MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk")
 COST = os.path.join(host.ROOT, "build/tests/bench/usage_cost")
 
 
@@ -141,6 +142,7 @@ def vm_lines(options, directory):
         file.write(host.NGINX_CONF.format(dir="/tmp", port=8080, body="x" * 200, mask="1"))
     subprocess.run(["scripts/vm/fetch.sh", options.vm], cwd=host.ROOT, check=True, stdout=subprocess.DEVNULL)
     command = ["scripts/vm/run.sh", "--kernel", options.vm, "--icount", "--timeout", "1500", "--memory", "2G",
+               "--disk", "64", *(word for name in DISK_MODULES for word in ("--module", name)),
                "--file", "build/tests/bench/usage_cost", "--file", "tests/bench/usage_guest.sh",
                "--file", f"{conf}:host/build/vm/nginx.conf"]
     for name in ("hackbench", "nginx", "wrk"):
@@ -162,6 +164,8 @@ def run_vm(options, directory):
         fields = line.split()
         if line.startswith(("#", "switch ")):
             print(line)
+        elif line.startswith("program "):
+            print(f"{fields[1]:<22} {int(fields[2]):>10,} runs of {int(fields[3]):>6,} instructions")
         else:
             rows.setdefault((fields[0], fields[3]), {}).setdefault(fields[1], []).append(
                 (float(fields[2]), float(fields[4])))

@@ -3,7 +3,8 @@
  * What the usage programs cost at a switch from one thread to another: two processes that hand a byte to and fro on one
  * CPU, with the programs attached and without, in turns, many times. In a VM whose clock counts instructions the
  * figures are instructions. Prints JSON: medians and minima of nanoseconds per switch, off and on. With `hold` in place
- * of rounds it attaches them, prints "ready" and waits until its input ends: for other loads.
+ * of rounds it attaches them, prints "ready" and waits until its input ends: for other loads. With STATS set it prints
+ * for each program then how often it ran and how long a run took, the kernel's reading of the clock included.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -173,8 +174,17 @@ static void run(const struct config *config, int rounds, int count, int in, int 
 	       off[rounds / 2], on[rounds / 2], added[rounds / 2], on[0] - off[0], bpf[rounds / 2], bpf[0]);
 }
 
+static void print_run_time(void *ctx, const struct capture_program *program)
+{
+	(void)ctx;
+	if (program->runs)
+		printf("program %s %llu %.0f\n", program->name, (unsigned long long)program->runs,
+		       (double)program->run_time_ns / (double)program->runs);
+}
+
 static void hold(const struct config *config)
 {
+	int stats = getenv("STATS") ? bpf_enable_stats(BPF_STATS_RUN_TIME) : -1;
 	struct capture_error error = { "" };
 	struct usage *usage = NULL;
 	char byte;
@@ -190,6 +200,8 @@ static void hold(const struct config *config)
 	fflush(stdout);
 	while (read(STDIN_FILENO, &byte, 1) > 0)
 		;
+	if (stats >= 0)
+		usage_each_program(usage, print_run_time, NULL);
 	usage_free(usage);
 }
 

@@ -4,6 +4,7 @@
 # Runs in a VM whose clock counts instructions: hackbench and a saturated nginx with the usage programs attached for the
 # whole guest and not, in turns, and what a switch costs. Prints a line for each run:
 # LOAD off|on INSTRUCTIONS OF-WHAT CONTEXT-SWITCHES
+# and for each program how often it ran in a round of everything, and the instructions of a run: program NAME RUNS EACH
 
 cost=build/tests/bench/usage_cost
 group=/sys/fs/cgroup/bench
@@ -65,4 +66,24 @@ for load in hackbench nginx; do
         without_programs
     done
 done
+# Switches; connections, one for each request; requests to a disk; a cgroup at its limit, whose pages are taken back.
+everything() {
+    hackbench -g 1 -l 100 >/dev/null
+    wrk -t1 -c8 -d1 -H "Connection: close" http://127.0.0.1:$port/ >/dev/null
+    [ -b /dev/vda ] || return 0
+    dd if=/dev/vda of=/dev/null bs=64k count=64 iflag=direct 2>/dev/null
+    mkdir -p $group-limited
+    echo 16777216 >$group-limited/memory.max
+    (
+        echo 0 >$group-limited/cgroup.procs
+        exec dd if=/dev/vda of=/dev/null bs=1M 2>/dev/null
+    )
+}
+
+export STATS=1
+with_programs
+everything
+without_programs
+grep ^program /tmp/ready
+unset STATS
 echo "switch $($cost $group 3 10000)"

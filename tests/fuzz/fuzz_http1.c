@@ -16,7 +16,7 @@
 #define BIT_KNOWN 0x04 /* peer_position is told */
 #define KIND(byte) ((byte) >> 4 & 7)
 #define PIPELINE_MAX 1024
-#define REQUEST_MEMORY_MAX (256 + 1024 + 255 + 700 + KEEP_QUERY_BYTES + KEEP_FIELDS_BYTES)
+#define REQUEST_MEMORY_MAX (256 + 1024 + 255 + 740 + KEEP_QUERY_BYTES + KEEP_FIELDS_BYTES)
 #define MEMORY_MAX (1024 + 2 * 2048 + PIPELINE_MAX * REQUEST_MEMORY_MAX)
 
 enum kind {
@@ -87,6 +87,12 @@ static void on_exchange(void *ctx, struct exchange *exchange)
 	check_kept(world, &exchange->http);
 	if (exchange->http.path.length > 0)
 		assert(memchr(exchange->http.path.data, '?', exchange->http.path.length) == NULL);
+}
+
+static void on_begin(void *ctx, struct exchange *exchange)
+{
+	(void)ctx;
+	assert(exchange->http.method_original.length <= 32);
 }
 
 static void on_skip_until(void *ctx, enum proto_flow flow, uint32_t position)
@@ -232,6 +238,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.skip_until = on_skip_until,
 		.active = on_active,
 		.losses = &world.losses,
+		.begin = data[0] & 0x80 ? on_begin : NULL,
 		.keep = data[0] & 0x80 ? &keep : NULL,
 	};
 	world.state = http1_ops.state_new();

@@ -414,6 +414,34 @@ static void test_in_step_again(void **state)
 	assert_int_equal(world->active, 0);
 }
 
+static void on_begin(void *ctx, struct exchange *exchange)
+{
+	(void)ctx;
+	(void)exchange;
+}
+
+/* A method that is not known is kept for spans; of a known one, and where nobody makes spans, nothing. */
+static void test_method_original(void **state)
+{
+	static const char *const methods[] = { "PURGE", "get", "GET", "M2345678901234567890123456789012" };
+	static const size_t lengths[] = { 5, 3, 0, 32 };
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++) {
+		struct http1_world world;
+		char text[128];
+
+		http1_world_init(&world, 1000);
+		world.sink.begin = i < 4 ? on_begin : NULL;
+		snprintf(text, sizeof(text), "%s / HTTP/1.1\r\n\r\n", methods[i % 4]);
+		request(&world, text);
+		response(&world, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+		assert_int_equal(world.seen_count, 1);
+		assert_int_equal(world.seen[0].exchange.http.method_original.length, i < 4 ? lengths[i] : 0);
+		http1_world_done(&world);
+	}
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -437,6 +465,7 @@ int main(void)
 		TEST(test_opaque),
 		TEST(test_early_tunnel_refused),
 		TEST(test_in_step_again),
+		TEST(test_method_original),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

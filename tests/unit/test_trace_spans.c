@@ -69,10 +69,12 @@ static void an_http_client_span(void **state)
 
 	exchange.http.host = (struct text){ "user:secret@shop", 16 };
 	exchange.http.method = HTTP_METHOD_OTHER;
+	exchange.http.method_original = (struct text){ "PURGE", 5 };
 	exchange.request_position++;
 	span = told(world, &exchange);
 	assert_string_equal(span->name, "HTTP");
 	assert_true(span_has(span, "http.request.method=_OTHER"));
+	assert_true(span_has(span, "http.request.method_original=PURGE"));
 	assert_null(strstr(span->attributes, "secret"));
 }
 

@@ -73,10 +73,11 @@ struct http_facts {
 	bool upgraded;   /* 101 or a 2xx to CONNECT: the connection became opaque */
 	struct text
 		path; /* of the request target, without query; cut at a maximum; "*" and authority forms as they are */
-	struct text traceparent; /* as sent, of the one such field there is; else empty */
-	struct text tracestate;  /* all lines, with commas between */
-	struct text query;       /* what the user named of it (model/keep.h); else empty */
-	struct text fields;      /* likewise of header fields: see kept_next() */
+	struct text method_original; /* of HTTP_METHOD_OTHER, as sent; for spans alone */
+	struct text traceparent;     /* as sent, of the one such field there is; else empty */
+	struct text tracestate;      /* all lines, with commas between */
+	struct text query;           /* what the user named of it (model/keep.h); else empty */
+	struct text fields;          /* likewise of header fields: see kept_next() */
 	struct text host; /* Host field or the absolute form's authority, as sent (may hold ":port"); may be empty */
 };
 

@@ -15,6 +15,7 @@
 #define HTTP1_CHUNK_LINE_MAX 4096  /* of a chunk's size and extensions */
 #define HTTP1_PIPELINE_MAX 1024    /* open requests of one connection */
 #define HTTP1_DETECT_MAX 512       /* bytes after which detection has its answer */
+#define HTTP1_METHOD_MAX 32        /* of a method that is none of the known, for spans */
 #define HTTP1_TRACEPARENT_MAX 128  /* version 00 has 55 bytes, later ones may have more */
 #define HTTP1_TRACESTATE_MAX 512   /* W3C Trace Context section 3.3.1.5: at least that much is passed on */
 #define HTTP1_INLINE_TEXT 104      /* path and host of most requests need no memory of their own */
@@ -122,14 +123,16 @@ struct http1_kept {
 	char fields[KEEP_FIELDS_BYTES]; /* one behind the other: see kept_next() */
 };
 
-/* What a request says of the trace it belongs to, and what the user wants of it. Few requests say anything: they have
- * no room for it otherwise. */
+/* What a request says of the trace it belongs to, a method that is not known, and what the user wants of it. Few
+ * requests say anything: they have no room for it otherwise. */
 struct http1_extra {
 	uint8_t parent_count; /* of traceparent fields: more than one is none */
 	uint8_t parent_length;
 	uint16_t state_length; /* all lines, with commas between */
 	bool state_too_long;
 	bool has_kept;
+	uint8_t method_length;
+	char method[HTTP1_METHOD_MAX];
 	char parent[HTTP1_TRACEPARENT_MAX];
 	char state[HTTP1_TRACESTATE_MAX];
 	struct http1_kept kept[]; /* one with has_kept, else none */
@@ -216,6 +219,8 @@ void http1_field_line(struct http1_feed *feed, const char *line, size_t length);
 /* http1_trace.c: without memory, or beyond the maxima, a request says nothing of a trace. */
 void http1_traceparent(struct http1_feed *feed, struct text value);
 void http1_tracestate(struct http1_feed *feed, struct text value);
+/* A method that is none of the known; nothing is kept of it without anyone who makes spans. */
+void http1_method_original(struct http1_feed *feed, struct text method);
 /* Of the message's request, made if need be; NULL without memory, or without a request. */
 struct http1_extra *http1_extra_of(struct http1_feed *feed);
 void http1_extra_free(struct http1_state *state, struct http1_request *request);

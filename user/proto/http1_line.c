@@ -116,6 +116,8 @@ enum proto_status http1_request_line(struct http1_feed *feed, const char *line, 
 		return PROTO_LOST;
 	feed->flow->version = request->version = version;
 	request->method = http1_method(line, method_length);
+	if (request->method == HTTP_METHOD_OTHER)
+		http1_method_original(feed, (struct text){ line, method_length });
 	if (feed->sink->keep)
 		http1_keep_query(feed, (struct text){ line + method_length + 1 + query_at, target_length - query_at },
 				 cut);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two fields of W3C Trace Context, kept as they were sent: what they mean is trace's business. Few requests carry
- * them, so each that does gets memory of its own, and without memory says nothing.
+ * What spans tell and metrics do not: the two fields of W3C Trace Context, kept as they were sent (what they mean is
+ * trace's business), and a method that is not known. Few requests have any of it, so each that does gets memory of its
+ * own, and without memory says nothing.
  *   traceparent: one field; two of them are none           W3C Trace Context section 3.2.1, and its test suite
  *   tracestate:  lines are joined in their order           section 3.3.1.1, RFC 9110 section 5.3
  */
@@ -21,7 +22,7 @@ static struct http1_extra *make(struct http1_feed *feed)
 
 	if (!extra)
 		return NULL;
-	extra->parent_count = extra->parent_length = 0;
+	extra->parent_count = extra->parent_length = extra->method_length = 0;
 	extra->state_length = 0;
 	extra->state_too_long = false;
 	extra->has_kept = has_kept;
@@ -73,6 +74,18 @@ void http1_tracestate(struct http1_feed *feed, struct text value)
 	trace->state_length = (uint16_t)(trace->state_length + value.length);
 }
 
+void http1_method_original(struct http1_feed *feed, struct text method)
+{
+	struct http1_extra *extra = feed->sink->begin ? http1_extra_of(feed) : NULL;
+
+	if (!extra)
+		return;
+	if (method.length > HTTP1_METHOD_MAX)
+		method.length = HTTP1_METHOD_MAX;
+	memcpy(extra->method, method.data, method.length);
+	extra->method_length = (uint8_t)method.length;
+}
+
 void http1_extra_free(struct http1_state *state, struct http1_request *request)
 {
 	if (!request->extra)
@@ -88,6 +101,7 @@ void http1_extra_tell(const struct http1_request *request, struct http_facts *fa
 
 	if (!extra)
 		return;
+	facts->method_original = (struct text){ extra->method, extra->method_length };
 	if (extra->parent_count == 1)
 		facts->traceparent = (struct text){ extra->parent, extra->parent_length };
 	if (!extra->state_too_long)

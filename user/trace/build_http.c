@@ -141,6 +141,7 @@ void build_http(struct span_writer *writer, const char *route, const struct exch
 
 	name_it(writer, route, exchange);
 	writer_string(writer, "http.request.method", http_method_text(http->method));
+	writer_text(writer, "http.request.method_original", http->method_original);
 	tell_url(writer, exchange, address, port);
 	if (exchange->side == SIDE_SERVER)
 		writer_string(writer, "http.route", route);

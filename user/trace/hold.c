@@ -14,9 +14,11 @@ static struct text *texts_of(struct exchange *exchange, size_t index)
 {
 	struct http_facts *http = &exchange->http;
 	struct db_facts *db = &exchange->db;
-	struct text *const texts[] = { &http->path,  &http->host,     &http->traceparent, &http->tracestate,
-				       &http->query, &http->fields,   &db->operation,     &db->collection,
-				       &db->summary, &db->name_space, &db->status,        &db->query_text };
+	struct text *const texts[] = {
+		&http->path,     &http->host,   &http->traceparent, &http->tracestate, &http->method_original,
+		&http->query,    &http->fields, &db->operation,     &db->collection,   &db->summary,
+		&db->name_space, &db->status,   &db->query_text
+	};
 
 	return index < sizeof(texts) / sizeof(texts[0]) ? texts[index] : NULL;
 }

@@ -66,14 +66,14 @@ static int make_room(struct links *links)
 static int take_part(struct links *links)
 {
 	int error = make_room(links);
-	char *part = links->messages + links->length;
-	struct nlmsghdr *message = (struct nlmsghdr *)(void *)part;
+	struct nlmsghdr *message;
 	ssize_t got;
 	size_t left;
 
 	if (error)
 		return error;
-	got = recv(links->fd - 1, part, PART_BYTES, MSG_TRUNC);
+	message = (struct nlmsghdr *)(void *)(links->messages + links->length);
+	got = recv(links->fd - 1, message, PART_BYTES, MSG_TRUNC);
 	if (got < 0)
 		return errno == EINTR ? 0 : -errno;
 	if ((size_t)got > PART_BYTES)

@@ -33,12 +33,23 @@ static __always_inline void on_request_asked(__u64 sock, __u64 conn_id, enum req
 
 	if (found && found->conn_id == conn_id)
 		value = *found;
-	if (kind == REQUEST_MUTE) {
+	switch (kind) {
+	case REQUEST_MUTE:
 		value.mute = 1;
-	} else if (kind == REQUEST_SKIP_SEND) {
+		break;
+	case REQUEST_SKIP_SEND:
 		value.skip[FLOW_SEND] = 1;
 		value.skip_until[FLOW_SEND] = position;
-	} else {
+		break;
+	case REQUEST_ENDS_SEND:
+		value.ends[FLOW_SEND] = 1;
+		value.ends_until[FLOW_SEND] = position;
+		break;
+	case REQUEST_ENDS_RECEIVE:
+		value.ends[FLOW_RECEIVE] = 1;
+		value.ends_until[FLOW_RECEIVE] = position;
+		break;
+	default:
 		value.skip[FLOW_RECEIVE] = 1;
 		value.skip_until[FLOW_RECEIVE] = position;
 	}

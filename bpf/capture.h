@@ -253,12 +253,33 @@ static __always_inline void transfer_tell(struct scratch *scratch, __u64 conn_id
 	event_tell(scratch, transfer->length - capture->told);
 }
 
+static __always_inline bool request_is_over(const struct request_value *request)
+{
+	return !request->skip[0] && !request->skip[1] && !request->ends[0] && !request->ends[1] && !request->mute;
+}
+
+/* Only the end of the call is asked for, as long as the other direction has not moved: the request is about what is
+ * being answered, and may come late. */
+static __always_inline void request_cuts(struct request_value *request, const struct connection_value *connection,
+					 const struct transfer *transfer, __u32 other, __u32 *ret_offset)
+{
+	__u32 direction = transfer->direction & 1;
+
+	if (connection->family_unix)
+		other = connection->unix_position[direction ^ 1];
+	if (request->ends_until[direction] != other)
+		request->ends[direction] = 0;
+	else if (transfer->length > ENDS_CALL_BYTES)
+		*ret_offset = transfer->length - ENDS_BYTES;
+}
+
 /* What user space asked for this connection. True: nothing is to be told. */
 static __always_inline bool request_silences(struct connection_key *key, struct connection_value *connection,
-					     const struct transfer *transfer, __u32 position, __u32 *ret_offset)
+					     const struct transfer *transfer, const struct stream_positions *positions,
+					     __u32 *ret_offset)
 {
 	struct request_value *request = bpf_map_lookup_elem(&requests, key);
-	__u32 direction = transfer->direction & 1;
+	__u32 direction = transfer->direction & 1, position = positions->own;
 	__u32 end = position + transfer->length;
 
 	if (!request || request->conn_id != connection->conn_id)
@@ -267,14 +288,19 @@ static __always_inline bool request_silences(struct connection_key *key, struct 
 		__sync_fetch_and_add(&connection->silent[direction], transfer->length);
 		return true;
 	}
-	if (!request->skip[direction])
+	if (request->ends[direction])
+		request_cuts(request, connection, transfer, positions->other, ret_offset);
+	if (!request->skip[direction]) {
+		if (request_is_over(request))
+			requests_forget(key);
 		return false;
+	}
 	if ((__s32)(end - request->skip_until[direction]) < 0)
 		return true;
 	if ((__s32)(request->skip_until[direction] - position) > 0)
 		*ret_offset = request->skip_until[direction] - position;
 	request->skip[direction] = 0;
-	if (!request->skip[direction ^ 1])
+	if (request_is_over(request))
 		requests_forget(key);
 	return false;
 }
@@ -327,7 +353,7 @@ static __always_inline __u64 transfer_connection(struct scratch *scratch, struct
 		return 0;
 	*ret_positions = positions_of(connection, transfer);
 	count_add(COUNT_BYTES, transfer->length);
-	if (request_count && request_silences(&key, connection, transfer, ret_positions->own, ret_offset)) {
+	if (request_count && request_silences(&key, connection, transfer, ret_positions, ret_offset)) {
 		count_add(COUNT_SILENT_SEGMENTS, 1);
 		return 0;
 	}

@@ -276,17 +276,24 @@ _Static_assert(sizeof(struct connection_value) == 64, "connection_value");
 struct request_value {
 	__u64 conn_id; /* the request is for this life of the socket only */
 	__u32 skip_until[2];
+	__u32 ends_until[2]; /* position of the other direction */
 	__u8 skip[2];
+	__u8 ends[2]; /* only the ends of calls, until the other direction is not at ends_until any more */
 	__u8 mute;
-	__u8 reserved[5];
+	__u8 reserved[3];
 };
-_Static_assert(sizeof(struct request_value) == 24, "request_value");
+_Static_assert(sizeof(struct request_value) == 32, "request_value");
+
+#define ENDS_BYTES 512       /* captured of a call of which its end is enough */
+#define ENDS_CALL_BYTES 1024 /* of a call that is no longer, all is */
 
 /* What a request is for. */
 enum request_kind {
 	REQUEST_SKIP_RECEIVE = FLOW_RECEIVE,
 	REQUEST_SKIP_SEND = FLOW_SEND,
 	REQUEST_MUTE,
+	REQUEST_ENDS_RECEIVE,
+	REQUEST_ENDS_SEND,
 };
 
 /* What is said of a unix socket that user space asks for. */

@@ -106,6 +106,16 @@ static void control_skip(void *ctx, uint64_t conn_id, enum direction direction, 
 	control.skip_until(control.ctx, conn_id, direction, position);
 }
 
+/* Of what a TLS library reads and writes everything is told. */
+static void control_ends(void *ctx, uint64_t conn_id, enum direction direction, uint32_t other)
+{
+	struct agent *agent = ctx;
+	struct capture_control control = capture_control_of(agent->capture);
+
+	if (!(conn_id & PLAIN_ID_BIT))
+		control.ends_only(control.ctx, conn_id, direction, other);
+}
+
 static void control_mute(void *ctx, uint64_t conn_id)
 {
 	struct agent *agent = ctx;
@@ -130,7 +140,11 @@ static void control_recognised(void *ctx, uint64_t conn_id)
 struct capture_control agent_tls_control(struct agent *agent)
 {
 	return (struct capture_control){
-		.ctx = agent, .skip_until = control_skip, .mute = control_mute, .recognised = control_recognised
+		.ctx = agent,
+		.skip_until = control_skip,
+		.ends_only = control_ends,
+		.mute = control_mute,
+		.recognised = control_recognised,
 	};
 }
 

@@ -92,6 +92,11 @@ static void control_skip(void *ctx, uint64_t conn_id, enum direction direction, 
 	request(ctx, conn_id, (enum request_kind)direction, position);
 }
 
+static void control_ends(void *ctx, uint64_t conn_id, enum direction direction, uint32_t other)
+{
+	request(ctx, conn_id, direction == DIRECTION_SEND ? REQUEST_ENDS_SEND : REQUEST_ENDS_RECEIVE, other);
+}
+
 static void control_mute(void *ctx, uint64_t conn_id)
 {
 	request(ctx, conn_id, REQUEST_MUTE, 0);
@@ -115,7 +120,11 @@ void capture_decide(struct capture *capture, uint32_t tgid, bool executable_sele
 struct capture_control capture_control_of(struct capture *capture)
 {
 	return (struct capture_control){
-		.ctx = capture, .skip_until = control_skip, .mute = control_mute, .recognised = control_recognised
+		.ctx = capture,
+		.skip_until = control_skip,
+		.ends_only = control_ends,
+		.mute = control_mute,
+		.recognised = control_recognised,
 	};
 }
 

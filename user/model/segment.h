@@ -37,6 +37,9 @@ struct capture_control {
 	 * until a call crosses or reaches `position`; that call's segment is delivered (with what lies beyond
 	 * captured). */
 	void (*skip_until)(void *ctx, uint64_t conn_id, enum direction direction, uint32_t position);
+	/* Of each call of this direction its last bytes are enough, as long as the other direction stands at `other`.
+	 */
+	void (*ends_only)(void *ctx, uint64_t conn_id, enum direction direction, uint32_t other);
 	/* Nothing more of this connection is needed: count its bytes in the kernel, tell them with its end. */
 	void (*mute)(void *ctx, uint64_t conn_id);
 	/* The connection's protocol is known, and read. May be NULL. */

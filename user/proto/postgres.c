@@ -40,6 +40,7 @@ static void postgres_state_free(void *opaque)
 	if (!state)
 		return;
 	drop_scratch(state);
+	postgres_rows_end(state);
 	postgres_ring_done(state);
 	postgres_names_done(state);
 	postgres_facts_drop(state->shared, state->unnamed.facts);
@@ -110,6 +111,8 @@ static enum proto_status start_request(struct postgres_feed *feed)
 
 	if (!chunk->data)
 		return PROTO_LOST;
+	if (postgres_rows_block(state, chunk->no_wait))
+		return PROTO_WAIT;
 	/* "Start-up": but for passwords nothing is sent before ReadyForQuery, and what comes before it matters here. */
 	if (last && last->flags & ENTRY_STARTUP && chunk->data[feed->at] != 'p' && !chunk->no_wait)
 		return PROTO_WAIT;
@@ -270,9 +273,33 @@ static enum proto_status take_payload(struct postgres_feed *feed)
 	return PROTO_OK;
 }
 
+static enum proto_status take(struct postgres_feed *feed);
+
+/* The messages that end a long result are taken like any others. */
+static enum proto_status take_rows(struct postgres_feed *feed)
+{
+	struct postgres_flow *flow = feed->flow;
+	uint64_t offset = flow->offset;
+	struct proto_chunk end;
+	struct postgres_feed last = { feed->state, feed->sink, &end, flow, feed->which, 0 };
+	enum proto_status status = postgres_rows_take(feed, &end);
+
+	if (status != PROTO_OK || end.length == 0)
+		return status;
+	flow->phase = PHASE_START;
+	flow->offset += feed->at - end.length;
+	while (status == PROTO_OK && last.at < end.length)
+		status = take(&last);
+	flow->offset = offset;
+	postgres_rows_end(feed->state);
+	return status;
+}
+
 static enum proto_status take(struct postgres_feed *feed)
 {
 	switch (feed->flow->phase) {
+	case PHASE_ROWS:
+		return take_rows(feed);
 	case PHASE_START:
 		return feed->which == FLOW_REQUEST ? start_request(feed) : start_response(feed);
 	case PHASE_HEADER:
@@ -328,6 +355,10 @@ static enum proto_status postgres_feed(void *opaque, const struct proto_sink *si
 		return PROTO_MALFORMED;
 	while (status == PROTO_OK && feed.at < chunk->length)
 		status = take(&feed);
+	if (status == PROTO_LOST && !chunk->data && which == FLOW_RESPONSE && postgres_rows_begin(&feed)) {
+		feed.at = chunk->length;
+		status = PROTO_OK;
+	}
 	*consumed = feed.at;
 	/* A gap is behind us, whether it could be taken or not. */
 	feed.flow->offset += status == PROTO_LOST && !chunk->data ? chunk->length : feed.at;
@@ -335,6 +366,8 @@ static enum proto_status postgres_feed(void *opaque, const struct proto_sink *si
 		malformed(&feed);
 	if (status == PROTO_LOST)
 		feed.flow->phase = PHASE_LOST;
+	else if (which == FLOW_RESPONSE)
+		postgres_rows_watch(&feed);
 	return status;
 }
 
@@ -404,6 +437,7 @@ static void postgres_close(void *opaque, const struct proto_sink *sink, enum con
 	while (state->open > 0)
 		close_first(state, sink, reason, time_ns);
 	drop_scratch(state);
+	postgres_rows_end(state);
 	state->flow[FLOW_REQUEST].phase = state->flow[FLOW_RESPONSE].phase = PHASE_START;
 }
 
@@ -419,6 +453,8 @@ static void postgres_lost(void *opaque, const struct proto_sink *sink, enum prot
 	postgres_pair_lost(state, sink, which);
 	if (which == FLOW_REQUEST)
 		drop_scratch(state);
+	else
+		postgres_rows_end(state);
 	flow->phase = PHASE_START;
 }
 
@@ -427,6 +463,7 @@ static size_t postgres_memory(const void *opaque)
 	const struct postgres_state *state = opaque;
 
 	return sizeof(*state) + postgres_ring_memory(state) + postgres_names_memory(state) +
+	       postgres_rows_memory(state) +
 	       (state->scratch ? sizeof(*state->scratch) + (state->scratch->keep ? KEEP_STATEMENT_BYTES : 0) : 0);
 }
 

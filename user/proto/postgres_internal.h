@@ -37,6 +37,7 @@ enum postgres_phase {
 	PHASE_START,   /* between messages */
 	PHASE_HEADER,  /* inside of type and length */
 	PHASE_PAYLOAD, /* `left` bytes more */
+	PHASE_ROWS,    /* a long result is passed over: postgres_rows.c */
 	PHASE_LOST,    /* the caller was told, or must be told, that the flow is out of step */
 	PHASE_DEAD,    /* malformed */
 };
@@ -113,6 +114,7 @@ enum postgres_flag {
 	ENTRY_RESPONDING = 16, /* a byte of its response was seen */
 	ENTRY_COPIES = 32,     /* CopyInResponse was seen */
 	ENTRY_COPIED = 64,     /* CopyDone or CopyFail was seen */
+	ENTRY_BULK = 128,      /* a long result: the ends of calls were asked for */
 };
 
 /* What a unit has asked for, and what was answered. */
@@ -138,8 +140,10 @@ struct postgres_entry {
 	uint8_t flags;
 	uint8_t asked;
 	uint8_t answered;
-	uint32_t rows;
+	uint32_t rows; /* POSTGRES_ROWS_UNKNOWN once some were passed over */
 };
+
+#define POSTGRES_ROWS_UNKNOWN UINT32_MAX
 
 #define POSTGRES_FIRST_ENTRIES 2 /* of a ring: most clients wait for each answer */
 
@@ -165,6 +169,7 @@ struct postgres_state {
 	struct postgres_shared *shared;    /* borrowed; NULL: no facts are kept */
 	struct postgres_scratch *scratch;  /* owned */
 	struct postgres_facts *name_space; /* held; the database */
+	struct postgres_rows *rows;        /* owned; there in PHASE_ROWS of the responses only */
 	/* The ring. */
 	struct postgres_entry *ring; /* owned; NULL when nothing is asked */
 	uint16_t ring_size;          /* 0, or a power of two */
@@ -316,6 +321,19 @@ void postgres_unit_close(struct postgres_state *state);
 enum proto_status postgres_response_begin(struct postgres_feed *feed);
 void postgres_response_take(struct postgres_feed *feed, const uint8_t *bytes, size_t length);
 enum proto_status postgres_response_done(struct postgres_feed *feed);
+
+/* --- postgres_rows.c */
+/* A chunk of the responses was taken: is it time to ask for the ends of calls alone? */
+void postgres_rows_watch(struct postgres_feed *feed);
+/* The responses cannot go on behind a gap: may rows be passed over? Then they are, from here on. */
+bool postgres_rows_begin(struct postgres_feed *feed);
+void postgres_rows_end(struct postgres_state *state);
+/* A request comes while rows are passed over: it waits, or (`no_wait`) the result's end is lost. */
+bool postgres_rows_block(struct postgres_state *state, bool no_wait);
+/* PHASE_ROWS: takes the rest of the chunk. The messages that end the result are in `ret_end` (borrowed until
+ * postgres_rows_end), whose length is 0 as long as it goes on. */
+enum proto_status postgres_rows_take(struct postgres_feed *feed, struct proto_chunk *ret_end);
+size_t postgres_rows_memory(const struct postgres_state *state);
 
 /* --- postgres_pair.c */
 /* A message of this type begins with the next byte of the responses: state->has_entry says whether the first entry is

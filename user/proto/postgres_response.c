@@ -186,7 +186,7 @@ static enum proto_status portal_suspended(struct postgres_feed *feed)
 
 	if (feed->state->has_entry) {
 		outcome.rows = postgres_entry_at(feed->state, 0)->rows;
-		outcome.rows_known = true;
+		outcome.rows_known = outcome.rows != POSTGRES_ROWS_UNKNOWN;
 	}
 	complete(feed, &outcome);
 	return PROTO_OK;
@@ -350,7 +350,7 @@ enum proto_status postgres_response_done(struct postgres_feed *feed)
 	case 'C':
 		return command_complete(feed);
 	case 'D':
-		if (state->has_entry)
+		if (state->has_entry && postgres_entry_at(state, 0)->rows != POSTGRES_ROWS_UNKNOWN)
 			postgres_entry_at(state, 0)->rows++;
 		return PROTO_OK;
 	case 'E':

@@ -82,6 +82,9 @@ struct proto_sink {
 	/* From `position` of `flow` on, bytes are needed again: what lies before is body. At most 2^30 ahead of the
 	 * bytes at hand; asked again when a longer body reaches it. */
 	void (*skip_until)(void *ctx, enum proto_flow flow, uint32_t position);
+	/* From here on the end of each call that moves this flow is enough (what lies before comes as a gap), until the
+	 * other flow moves. A hint, likewise; may be NULL. */
+	void (*ends_only)(void *ctx, enum proto_flow flow);
 	/* A request's head is complete (+1), its exchange ended, however it ended (-1): the active gauge. */
 	void (*active)(void *ctx, enum http_method method, int change);
 	struct stream_losses *losses;

@@ -111,6 +111,17 @@ static void sink_skip_until(void *ctx, enum proto_flow flow, uint32_t position)
 		table->callbacks.control.skip_until(table->callbacks.control.ctx, conn->conn_id, direction, position);
 }
 
+static void sink_ends_only(void *ctx, enum proto_flow flow)
+{
+	struct stream_table *table = ctx;
+	const struct connection *conn = table->feeding;
+	enum direction direction = direction_of(conn, flow);
+
+	if (table->callbacks.control.ends_only)
+		table->callbacks.control.ends_only(table->callbacks.control.ctx, conn->conn_id, direction,
+						   conn->lanes[!direction].next);
+}
+
 /* A socket may pass from process to process, but a request must leave the gauge of the process that it entered. */
 static void sink_active(void *ctx, enum http_method method, int change)
 {
@@ -146,6 +157,7 @@ void feed_init(struct stream_table *table)
 		.ctx = table,
 		.exchange = sink_exchange,
 		.skip_until = sink_skip_until,
+		.ends_only = sink_ends_only,
 		.active = sink_active,
 		.losses = &table->losses,
 		.begin = table->callbacks.begin ? sink_begin : NULL,

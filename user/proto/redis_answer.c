@@ -305,11 +305,12 @@ bool redis_queue_mutes(struct redis_state *state)
 bool redis_element_answered(struct redis_feed *feed)
 {
 	struct redis_state *state = feed->state;
-	struct redis_call *call = &state->queued[state->queued_told], answered;
+	struct redis_call *call, answered;
 
 	/* A loss of commands may have emptied the queue meanwhile. */
 	if (state->queued_told >= state->queued_count)
 		return true;
+	call = &state->queued[state->queued_told];
 	if (redis_kind_subscribes(redis_command_of(call)->kind) && state->reply.confirms) {
 		redis_push_confirmed(state);
 		if (!redis_subscription_answered(state, call))

@@ -41,13 +41,10 @@ static __always_inline void on_request_asked(__u64 sock, __u64 conn_id, enum req
 		value.skip[FLOW_SEND] = 1;
 		value.skip_until[FLOW_SEND] = position;
 		break;
-	case REQUEST_ENDS_SEND:
-		value.ends[FLOW_SEND] = 1;
-		value.ends_until[FLOW_SEND] = position;
-		break;
 	case REQUEST_ENDS_RECEIVE:
-		value.ends[FLOW_RECEIVE] = 1;
-		value.ends_until[FLOW_RECEIVE] = position;
+	case REQUEST_ENDS_SEND:
+		value.ends = 1 + (kind == REQUEST_ENDS_SEND ? FLOW_SEND : FLOW_RECEIVE);
+		value.ends_until = position;
 		break;
 	default:
 		value.skip[FLOW_RECEIVE] = 1;

@@ -255,7 +255,7 @@ static __always_inline void transfer_tell(struct scratch *scratch, __u64 conn_id
 
 static __always_inline bool request_is_over(const struct request_value *request)
 {
-	return !request->skip[0] && !request->skip[1] && !request->ends[0] && !request->ends[1] && !request->mute;
+	return !request->skip[0] && !request->skip[1] && !request->ends && !request->mute;
 }
 
 /* Only the end of the call is asked for, as long as the other direction has not moved: the request is about what is
@@ -267,8 +267,8 @@ static __always_inline void request_cuts(struct request_value *request, const st
 
 	if (connection->family_unix)
 		other = connection->unix_position[direction ^ 1];
-	if (request->ends_until[direction] != other)
-		request->ends[direction] = 0;
+	if (request->ends_until != other)
+		request->ends = 0;
 	else if (transfer->length > ENDS_CALL_BYTES)
 		*ret_offset = transfer->length - ENDS_BYTES;
 }
@@ -288,7 +288,7 @@ static __always_inline bool request_silences(struct connection_key *key, struct 
 		__sync_fetch_and_add(&connection->silent[direction], transfer->length);
 		return true;
 	}
-	if (request->ends[direction])
+	if (request->ends == 1 + direction)
 		request_cuts(request, connection, transfer, positions->other, ret_offset);
 	if (!request->skip[direction]) {
 		if (request_is_over(request))

@@ -276,13 +276,12 @@ _Static_assert(sizeof(struct connection_value) == 64, "connection_value");
 struct request_value {
 	__u64 conn_id; /* the request is for this life of the socket only */
 	__u32 skip_until[2];
-	__u32 ends_until[2]; /* position of the other direction */
+	__u32 ends_until; /* position of the other direction */
 	__u8 skip[2];
-	__u8 ends[2]; /* only the ends of calls, until the other direction is not at ends_until any more */
+	__u8 ends; /* 1 + the direction of which only the ends of calls are told, until the other one moves; 0: none */
 	__u8 mute;
-	__u8 reserved[3];
 };
-_Static_assert(sizeof(struct request_value) == 32, "request_value");
+_Static_assert(sizeof(struct request_value) == 24, "request_value"); /* no more has room on a stack */
 
 #define ENDS_BYTES 512       /* captured of a call of which its end is enough */
 #define ENDS_CALL_BYTES 1024 /* of a call that is no longer, all is */

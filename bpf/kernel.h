@@ -53,6 +53,13 @@ static __always_inline void *kernel_read_pointer(const void *address)
 	return kernel_read((struct list_head *)address, next);
 }
 
+/* The word at a kernel address, which to the verifier is no pointer. */
+static __always_inline __u64 kernel_read_word(const void *address)
+{
+	/* As above, of a structure that begins with a number. */
+	return (__u64)kernel_read((struct timespec64 *)address, tv_sec);
+}
+
 /* As bpf_get_current_pid_tgid, without the call where that is the dearer way. */
 static __always_inline __u64 pid_tgid_of(struct task_struct *task)
 {

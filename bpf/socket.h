@@ -106,13 +106,13 @@ __u64 registers_at = 0;
  * load, as on all kernels that have these tracepoints. */
 static __always_inline struct pt_regs *registers_of(struct task_struct *task)
 {
-	__u64 stack = (__u64)kernel_read(task, stack), place, number;
+	__u64 stack = kernel_read_word((void *)task + bpf_core_field_offset(struct task_struct, stack)), distance;
 
 	if (!registers_at) {
-		place = (__u64)bpf_task_pt_regs(task);
-		/* Read from memory it is a number: on 6.12 nothing that is not known is taken from an address. */
-		if (!bpf_probe_read_kernel(&number, sizeof(number), &place))
-			registers_at = number - stack;
+		/* Verifiers take a pointer from a pointer alone, before 6.13 or so. */
+		distance = (__u64)bpf_task_pt_regs(task) - (__u64)task;
+		barrier_var(distance);
+		registers_at = distance + bpf_get_current_task() - stack;
 	}
 	return bpf_rdonly_cast((void *)(stack + registers_at), bpf_core_type_id_kernel(struct pt_regs));
 }

@@ -139,7 +139,8 @@ def truth_page(columns):
 
 def containers_table():
     """A case's result per kernel, and which version of cgroups was there; figures are in the tests' logs."""
-    found = {place: {row["case"]: row for row in read_report(f"{place}-containers.json")} for place in PLACES}
+    reports = {place: read_report(f"{place}-containers.json") + read_report(f"{place}-runc.json") for place in PLACES}
+    found = {place: {row["case"]: row for row in rows} for place, rows in reports.items()}
     found = {place: rows for place, rows in found.items() if rows}
     cases = dict.fromkeys(case for rows in found.values() for case in rows)
     heads = [f"{next(iter(rows.values()))['cgroups']}, {version(rows)}{' (host)' if place == 'host' else ''}"

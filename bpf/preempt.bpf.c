@@ -21,6 +21,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 __u32 spin_thread = 0;
 __u64 spin_begin_ns = 0;
 __u64 spin_end_ns = 0;
+__u64 spin_gap_ns = 0; /* the longest time between two looks at the clock */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -33,12 +34,16 @@ static __always_inline void spin(void)
 {
 	__u32 only = 0;
 	__u8 *bytes = bpf_map_lookup_elem(&memory, &only);
-	__u64 begin = bpf_ktime_get_ns(), end = begin;
+	__u64 begin = bpf_ktime_get_ns(), end = begin, now, gap = 0;
 
 	for (int i = 0; bytes && i < SPIN_ROUNDS && end - begin < SPIN_NS; i++) {
 		bpf_probe_read_kernel(bytes, SPIN_BYTES, bytes + SPIN_BYTES);
-		end = bpf_ktime_get_ns();
+		now = bpf_ktime_get_ns();
+		if (now - end > gap)
+			gap = now - end;
+		end = now;
 	}
+	spin_gap_ns = gap;
 	spin_begin_ns = begin;
 	spin_end_ns = end;
 }

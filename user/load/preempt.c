@@ -18,7 +18,9 @@
 #include "bpf/preempt.skel.h"
 
 #define WAKE_NS 1000000ULL /* of the program's three milliseconds */
-#define TRIES 5
+#define GAP_NS 300000ULL   /* a program that ran no more often was held up itself, by a hypervisor */
+#define TRIES 12
+#define WITNESSES 3 /* tries that saw none, for there to be none: a timer may be late */
 
 struct waker {
 	uint64_t at_ns;
@@ -88,14 +90,16 @@ static int try_once(struct preempt_bpf *bpf, enum preemptible what)
 		return -EIO;
 	if (waker.ran_ns <= bpf->bss->spin_begin_ns || waker.at_ns >= bpf->bss->spin_end_ns)
 		return -EAGAIN; /* woken beside the program */
-	return waker.ran_ns < bpf->bss->spin_end_ns;
+	if (waker.ran_ns < bpf->bss->spin_end_ns)
+		return 1;
+	return bpf->bss->spin_gap_ns > GAP_NS ? -EAGAIN : 0;
 }
 
 static int try_on_one_processor(struct preempt_bpf *bpf, enum preemptible what)
 {
 	cpu_set_t before, here;
 	int processor = sched_getcpu();
-	int seen = -EAGAIN;
+	int seen = -EAGAIN, unseen = 0;
 
 	if (processor < 0 || processor >= CPU_SETSIZE || sched_getaffinity(0, sizeof(before), &before))
 		return -ENOTSUP;
@@ -103,10 +107,12 @@ static int try_on_one_processor(struct preempt_bpf *bpf, enum preemptible what)
 	CPU_SET((size_t)processor, &here);
 	if (sched_setaffinity(0, sizeof(here), &here))
 		return -errno;
-	for (int i = 0; i < TRIES && seen == -EAGAIN; i++)
+	for (int i = 0; i < TRIES && unseen < WITNESSES && (seen == -EAGAIN || seen == 0); i++) {
 		seen = try_once(bpf, what);
+		unseen += seen == 0;
+	}
 	(void)sched_setaffinity(0, sizeof(before), &before);
-	return seen;
+	return seen == 0 && unseen < WITNESSES ? -EAGAIN : seen;
 }
 
 bool preemption_seen(enum preemptible what)

@@ -18,7 +18,7 @@
 #include "bpf/preempt.skel.h"
 
 #define WAKE_NS 1000000ULL /* of the program's three milliseconds */
-#define GAP_NS 300000ULL   /* a program that ran no more often was held up itself, by a hypervisor */
+#define STEP_NS (1U << 19) /* a program that took so long for one of its steps was held up, by a hypervisor */
 #define TRIES 12
 #define WITNESSES 3 /* tries that saw none, for there to be none: a timer may be late */
 
@@ -92,7 +92,7 @@ static int try_once(struct preempt_bpf *bpf, enum preemptible what)
 		return -EAGAIN; /* woken beside the program */
 	if (waker.ran_ns < bpf->bss->spin_end_ns)
 		return 1;
-	return bpf->bss->spin_gap_ns > GAP_NS ? -EAGAIN : 0;
+	return bpf->bss->spin_steps_ns >= STEP_NS ? -EAGAIN : 0;
 }
 
 static int try_on_one_processor(struct preempt_bpf *bpf, enum preemptible what)

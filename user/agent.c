@@ -211,6 +211,9 @@ static int make_stages(struct agent *agent)
 	struct identity_config identity = { .procfs = agent->config->path_procfs,
 					    .max_processes = PROCESSES_MAX,
 					    .keep_dead_ns = KEEP_DEAD_NS,
+					    .services = agent_export_metrics(agent->config),
+					    .go_version = agent_go_version,
+					    .go_ctx = agent,
 					    .hash_seed = seed };
 	struct stream_callbacks callbacks;
 	int error = make_aggregate(agent, seed);

@@ -13,13 +13,12 @@
 #include "base/clock.h"
 #include "base/number.h"
 #include "base/percent.h"
-#include "symbol/go_binary.h"
 
 #define HOLD_NS (100 * NS_PER_MS) /* how long a server's span waits for the client's end of its call */
 #define HELD_BYTES_MAX (4ULL << 20)
 #define CALLS_MAX 65536
 #define TIMEOUT_NS (10 * NS_PER_SECOND)
-#define OWN_ATTRIBUTES 5
+#define OWN_ATTRIBUTES 7
 #define OVERRIDES_MAX 256
 #define HEADERS_MAX 64
 #define RESOURCE_MAX 48
@@ -145,12 +144,17 @@ static void add_pair(struct agent_export *export, const char *key, const char *v
 		export->resource[export->resource_count++] = (struct otlp_pair){ key, value };
 }
 
-static bool has_key(const struct agent_export *export, const char *key)
+static const char *value_of(const struct agent_export *export, const char *key)
 {
 	for (size_t i = 0; i < export->resource_count; i++)
 		if (!strcmp(export->resource[i].key, key))
-			return true;
-	return false;
+			return export->resource[i].value;
+	return NULL;
+}
+
+static bool has_key(const struct agent_export *export, const char *key)
+{
+	return value_of(export, key);
 }
 
 /* What the user says of the host wins over what it says of itself. */
@@ -178,6 +182,11 @@ static int make_resource(struct agent_export *export, const struct config *confi
 		add_pair(export, "host.arch", strcmp(export->host.machine, "x86_64") ? "arm64" : "amd64");
 	if (!has_key(export, "os.type"))
 		add_pair(export, "os.type", "linux");
+	/* Of sonde's own resource, and of metrics: otlp's frame.c knows. */
+	if (!has_key(export, "service.version"))
+		add_pair(export, "service.version", agent_version());
+	if (!has_key(export, "service.instance.id"))
+		add_pair(export, "service.instance.id", value_of(export, "host.name"));
 	add_pair(export, "telemetry.distro.name", "sonde");
 	add_pair(export, "telemetry.distro.version", agent_version());
 	return 0;
@@ -195,13 +204,6 @@ static uint64_t export_realtime(void *ctx)
 	return clock_realtime_ns();
 }
 
-static const char *process_of(void *ctx, uint32_t tgid)
-{
-	struct agent *agent = ctx;
-
-	return identity_resource(agent->identity, tgid, agent->now_ns);
-}
-
 static int make_otlp(struct agent *agent, uint64_t seed)
 {
 	const struct config *config = agent->config;
@@ -216,8 +218,7 @@ static int make_otlp(struct agent *agent, uint64_t seed)
 		.batch_delay_ns = config->otlp_batch_delay_ns,
 		.shutdown_ns = config->otlp_shutdown_timeout_ns,
 		.own_service = config->otlp_service_name,
-		.process = process_of,
-		.process_ctx = agent,
+		.resources = agent_resources(agent),
 		.metric_interval_ns = config->otlp_metrics_interval_ns,
 		.delta = config->otlp_temporality == TEMPORALITY_DELTA,
 		.exponential = config->otlp_histograms == HISTOGRAMS_EXPONENTIAL,
@@ -291,30 +292,6 @@ static void on_told(void *ctx, const char *service, const struct exchange *excha
 	aggregate_exemplar(agent->aggregate, service, exchange, &exemplar);
 }
 
-static enum trace_runtime runtime_of(void *ctx, uint32_t tgid)
-{
-	struct agent *agent = ctx;
-	char image[64], path[PATH_MAX];
-	const char *slash;
-	ssize_t length;
-
-	snprintf(image, sizeof(image), "%.40s/%u/exe", agent->config->path_procfs, tgid);
-	length = readlink(image, path, sizeof(path) - 1);
-	path[length > 0 ? length : 0] = '\0';
-	slash = strrchr(path, '/');
-	/* nginx hands each request on by its own path, unless it is told to rewrite it. */
-	if (slash && !strcmp(slash, "/nginx"))
-		return TRACE_RUNTIME_PROXY;
-	switch (go_binary(image)) {
-	case GO_1_18:
-		return TRACE_RUNTIME_GO;
-	case GO_OLD:
-		return TRACE_RUNTIME_GO_OLD;
-	default:
-		return TRACE_RUNTIME_THREADS;
-	}
-}
-
 static double ratio_of(const struct config *config)
 {
 	double ratio = 1;
@@ -356,7 +333,7 @@ static int make_trace(struct agent *agent, uint64_t seed)
 		.told = on_told,
 		.told_ctx = agent,
 		.runtime_ctx = agent,
-		.runtime = runtime_of,
+		.runtime = agent_trace_runtime,
 	};
 
 	if (!error)

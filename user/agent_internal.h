@@ -122,6 +122,13 @@ void agent_usage_done(struct agent *agent);
 void agent_usage_refresh(struct agent *agent, bool now);
 /* What the kernel side could not count. */
 void agent_usage_visit_losses(const struct agent *agent, const struct metric_visitor *out);
+/* --- agent_resource.c: what is known of processes and services */
+struct otlp_resources agent_resources(struct agent *agent);
+/* Whether metrics are exported, and services' resources will be asked for. */
+bool agent_export_metrics(const struct config *config);
+bool agent_go_version(void *ctx, uint32_t tgid, char *version, size_t size);
+enum trace_runtime agent_trace_runtime(void *ctx, uint32_t tgid);
+
 /* --- agent_export.c: spans, when they are wanted */
 MUST_CHECK int agent_export_new(struct agent *agent, uint64_t seed);
 MUST_CHECK int agent_export_loop(struct agent *agent);

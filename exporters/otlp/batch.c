@@ -32,10 +32,10 @@ static void encode_protobuf(struct buffer *out, const ProtobufCMessage *message)
 /* Spans of one process share a resource: the service's name, a newline, and what is known of the process. */
 static const char *resource_of(struct otlp *otlp, const struct span *span)
 {
-	const char *lines = otlp->config.process ? otlp->config.process(otlp->config.process_ctx, span->tgid) : "";
-	int length = snprintf(otlp->resource, sizeof(otlp->resource), "%s\n%s", span->service, lines);
+	const struct otlp_resources *resources = &otlp->config.resources;
+	const char *lines = resources->process ? resources->process(resources->ctx, span->tgid) : "";
 
-	return length > 0 && (size_t)length < sizeof(otlp->resource) ? otlp->resource : span->service;
+	return frame_resource(otlp, span->service, lines);
 }
 
 void batch_span(void *ctx, const struct span *span)
@@ -90,7 +90,7 @@ static void group_protobuf(struct otlp *otlp, struct buffer *out, struct otlp_it
 	struct frame frame = { 0 };
 	size_t spans = spans_length(items, count, like), scope_spans;
 
-	frame_make(otlp, like->bytes, like->service_length, &frame);
+	frame_make(otlp, OTLP_TRACES, like->bytes, like->service_length, &frame);
 	scope_spans = frame.scope_length + spans + frame.schema_length;
 	frame_tag(out, 1,
 		  frame.resource_length + 1 + frame_varint_length(scope_spans) + scope_spans + frame.schema_length);
@@ -106,7 +106,7 @@ static void group_json(struct otlp *otlp, struct buffer *out, struct otlp_item *
 		       const struct otlp_item *like)
 {
 	buffer_append_string(out, "{\"resource\":");
-	frame_resource_json(otlp, out, like->bytes, like->service_length);
+	frame_resource_json(otlp, OTLP_TRACES, out, like->bytes, like->service_length);
 	buffer_append_string(out, ",\"scopeSpans\":[{\"scope\":");
 	frame_scope_json(otlp, out);
 	buffer_append_string(out, ",\"spans\":[");

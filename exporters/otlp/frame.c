@@ -7,6 +7,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -14,6 +15,7 @@
 #include "exporters/common/message_json.h"
 
 #define ATTRIBUTES_MAX 64
+#define LISTS_MAX 2
 #define TEXT_BYTES 6144
 #define GZIP_LEVEL 1
 #define GZIP_WINDOW (15 + 16) /* zlib.h, deflateInit2: 16 asks for gzip */
@@ -24,6 +26,12 @@ struct resource {
 	Otlp__KeyValue pairs[ATTRIBUTES_MAX];
 	Otlp__KeyValue *pointers[ATTRIBUTES_MAX];
 	Otlp__AnyValue values[ATTRIBUTES_MAX];
+	struct list {
+		Otlp__ArrayValue message;
+		Otlp__AnyValue value;
+		Otlp__AnyValue *pointer;
+	} lists[LISTS_MAX];
+	size_t list_count;
 	struct text_room room;
 	char text[TEXT_BYTES];
 };
@@ -74,38 +82,72 @@ static void add_lines(struct resource *resource, const char *lines, size_t lengt
 	}
 }
 
-static void make_pid_a_number(struct resource *resource)
+static void make_list(struct resource *resource, Otlp__AnyValue *value)
+{
+	struct list *list = &resource->lists[resource->list_count];
+
+	if (resource->list_count == LISTS_MAX)
+		return;
+	resource->list_count++;
+	otlp__array_value__init(&list->message);
+	list->value = *value;
+	list->pointer = &list->value;
+	list->message.values = &list->pointer;
+	list->message.n_values = 1;
+	value->value_case = OTLP__ANY_VALUE__VALUE_ARRAY_VALUE;
+	value->array_value = &list->message;
+}
+
+/* Attributes that the conventions give another type than text. */
+static void give_types(struct resource *resource)
 {
 	uint64_t pid;
 
 	for (size_t i = 0; i < resource->message.n_attributes; i++) {
+		const char *key = resource->pairs[i].key;
 		Otlp__AnyValue *value = &resource->values[i];
 
-		if (strcmp(resource->pairs[i].key, "process.pid") != 0 || number_u64(value->string_value, &pid))
+		if (!strcmp(key, "container.image.tags") || !strcmp(key, "container.image.repo_digests"))
+			make_list(resource, value);
+		if (strcmp(key, "process.pid") != 0 || number_u64(value->string_value, &pid))
 			continue;
 		value->value_case = OTLP__ANY_VALUE__VALUE_INT_VALUE;
 		value->int_value = (int64_t)pid;
 	}
 }
 
+/* The version that the configuration says is sonde's own. The instance is this host's share of a service: that is what
+ * metrics without a better one are, while a span is of one process. */
+static bool holds(const char *key, bool own, bool metrics)
+{
+	if (!strcmp(key, "service.version"))
+		return own;
+	return metrics || strcmp(key, "service.instance.id") != 0;
+}
+
 /* `service` is the name, and of a span's resource a newline and lines of more. Keys are unique: what the configuration
  * says is overridden by what was observed. */
-static void fill(const struct otlp *otlp, const char *service, size_t service_length, struct resource *resource)
+static void fill(const struct otlp *otlp, enum otlp_signal signal, const char *service, size_t service_length,
+		 struct resource *resource)
 {
 	const char *newline = memchr(service, '\n', service_length);
 	size_t name_length = newline ? (size_t)(newline - service) : service_length;
+	const char *own_name = otlp->config.own_service;
+	bool metrics = signal == OTLP_METRICS,
+	     own = name_length == strlen(own_name) && !memcmp(service, own_name, name_length);
 
 	otlp__resource__init(&resource->message);
+	resource->list_count = 0;
 	resource->room = (struct text_room){ resource->text, sizeof(resource->text) };
 	resource->message.attributes = resource->pointers;
 	add(resource, "service.name", (struct text){ service, name_length });
 	if (newline)
 		add_lines(resource, newline + 1, service_length - name_length - 1);
-	make_pid_a_number(resource);
+	give_types(resource);
 	for (size_t i = 0; i < otlp->config.resource_count; i++) {
 		const struct otlp_pair *pair = &otlp->config.resource[i];
 
-		if (!has_key(resource, pair->key))
+		if (!has_key(resource, pair->key) && holds(pair->key, own, metrics))
 			add(resource, pair->key, (struct text){ pair->value, strlen(pair->value) });
 	}
 }
@@ -154,14 +196,22 @@ static size_t append_message(struct buffer *out, uint32_t field, const ProtobufC
 	return out->length - before;
 }
 
-void frame_make(const struct otlp *otlp, const char *service, size_t service_length, struct frame *ret_frame)
+const char *frame_resource(struct otlp *otlp, const char *service, const char *lines)
+{
+	int length = snprintf(otlp->resource, sizeof(otlp->resource), "%s\n%s", service, lines);
+
+	return length > 0 && (size_t)length < sizeof(otlp->resource) ? otlp->resource : service;
+}
+
+void frame_make(const struct otlp *otlp, enum otlp_signal signal, const char *service, size_t service_length,
+		struct frame *ret_frame)
 {
 	Otlp__InstrumentationScope scope = scope_of(otlp);
 	struct resource resource;
 	/* Borrows the frame's memory, which holds everything that can come: fields are bounded. */
 	struct buffer out = { .data = ret_frame->bytes, .capacity = FRAME_BYTES, .limit = FRAME_BYTES - 1 };
 
-	fill(otlp, service, service_length, &resource);
+	fill(otlp, signal, service, service_length, &resource);
 	ret_frame->resource_length = append_message(&out, 1, &resource.message.base);
 	ret_frame->scope_length = append_message(&out, 1, &scope.base);
 	frame_tag(&out, 3, sizeof(OTLP_SCHEMA_URL) - 1);
@@ -169,11 +219,12 @@ void frame_make(const struct otlp *otlp, const char *service, size_t service_len
 	ret_frame->schema_length = out.length - ret_frame->resource_length - ret_frame->scope_length;
 }
 
-void frame_resource_json(const struct otlp *otlp, struct buffer *out, const char *service, size_t service_length)
+void frame_resource_json(const struct otlp *otlp, enum otlp_signal signal, struct buffer *out, const char *service,
+			 size_t service_length)
 {
 	struct resource resource;
 
-	fill(otlp, service, service_length, &resource);
+	fill(otlp, signal, service, service_length, &resource);
 	message_json(out, &resource.message.base);
 }
 

@@ -16,9 +16,13 @@ struct frame {
 	size_t schema_length;   /* field 3 of all four */
 };
 
+/* The service's name, a newline, and lines of more, as the following take them. Valid until the next call. */
+const char *frame_resource(struct otlp *otlp, const char *service, const char *lines);
 /* `service` need not be NUL-terminated. What finds no room is left out. */
-void frame_make(const struct otlp *otlp, const char *service, size_t service_length, struct frame *ret_frame);
-void frame_resource_json(const struct otlp *otlp, struct buffer *out, const char *service, size_t service_length);
+void frame_make(const struct otlp *otlp, enum otlp_signal signal, const char *service, size_t service_length,
+		struct frame *ret_frame);
+void frame_resource_json(const struct otlp *otlp, enum otlp_signal signal, struct buffer *out, const char *service,
+			 size_t service_length);
 void frame_scope_json(const struct otlp *otlp, struct buffer *out);
 
 /* Tag and length of a field of wire type 2. */

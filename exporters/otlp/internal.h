@@ -100,7 +100,7 @@ struct otlp {
 	struct otlp_figures figures;
 	struct span_message message;
 	struct buffer scratch; /* one encoded span, one service's spans */
-	char resource[2048];   /* of one span: batch.c */
+	char resource[6144];   /* frame_resource */
 	char problem[OTLP_PROBLEM_BYTES];
 	uint64_t problem_count;
 	bool stopping;

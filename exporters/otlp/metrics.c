@@ -224,12 +224,23 @@ static void family_end(void *ctx)
 	}
 }
 
-static void group_protobuf(const struct walk *walk, const struct group *group, struct buffer *out)
+/* What names no service is sonde's own, and so is what found no room. */
+static const char *resource_of(const struct walk *walk, const struct group *group)
+{
+	const struct otlp_resources *resources = &walk->otlp->config.resources;
+	const char *lines = "";
+
+	if (group != walk->groups && resources->service)
+		lines = resources->service(resources->ctx, group->service);
+	return frame_resource(walk->otlp, group->service, lines);
+}
+
+static void group_protobuf(const struct walk *walk, const char *resource, const struct group *group, struct buffer *out)
 {
 	struct frame frame = { 0 };
 	size_t scope;
 
-	frame_make(walk->otlp, group->service, strlen(group->service), &frame);
+	frame_make(walk->otlp, OTLP_METRICS, resource, strlen(resource), &frame);
 	scope = frame.scope_length + group->metrics.length + frame.schema_length;
 	frame_tag(out, 1, frame.resource_length + 1 + frame_varint_length(scope) + scope + frame.schema_length);
 	buffer_append(out, frame.bytes, frame.resource_length);
@@ -240,10 +251,10 @@ static void group_protobuf(const struct walk *walk, const struct group *group, s
 		buffer_append(out, frame.bytes + frame.resource_length + frame.scope_length, frame.schema_length);
 }
 
-static void group_json(const struct walk *walk, const struct group *group, struct buffer *out)
+static void group_json(const struct walk *walk, const char *resource, const struct group *group, struct buffer *out)
 {
 	buffer_append_string(out, out->length > 0 ? ",{\"resource\":" : "{\"resourceMetrics\":[{\"resource\":");
-	frame_resource_json(walk->otlp, out, group->service, strlen(group->service));
+	frame_resource_json(walk->otlp, OTLP_METRICS, out, resource, strlen(resource));
 	buffer_append_string(out, ",\"scopeMetrics\":[{\"scope\":");
 	frame_scope_json(walk->otlp, out);
 	buffer_append_string(out, ",\"metrics\":[");
@@ -254,17 +265,25 @@ static void group_json(const struct walk *walk, const struct group *group, struc
 static void finish(struct walk *walk)
 {
 	struct otlp *otlp = walk->otlp;
+	const struct otlp_resources *resources = &otlp->config.resources;
 	struct buffer out;
 
 	buffer_init(&out, OTLP_REQUEST_BYTES);
+	if (resources->begin)
+		resources->begin(resources->ctx);
 	for (size_t i = 0; i < walk->group_count; i++) {
+		const char *resource;
+
 		if (walk->groups[i].metrics.length == 0)
 			continue;
+		resource = resource_of(walk, &walk->groups[i]);
 		if (walk->json)
-			group_json(walk, &walk->groups[i], &out);
+			group_json(walk, resource, &walk->groups[i], &out);
 		else
-			group_protobuf(walk, &walk->groups[i], &out);
+			group_protobuf(walk, resource, &walk->groups[i], &out);
 	}
+	if (resources->end && walk->group_count < GROUPS_MAX)
+		resources->end(resources->ctx);
 	if (walk->json && out.length > 0)
 		buffer_append_string(&out, "]}");
 	if (walk->error || buffer_error(&out))

@@ -41,14 +41,21 @@ struct otlp_pair {
 	const char *value;
 };
 
+/* More of resources: lines "key=value\n". Every function may be NULL: nothing. */
+struct otlp_resources {
+	void *ctx;
+	const char *(*process)(void *ctx, uint32_t tgid); /* a span's */
+	void (*begin)(void *ctx);                         /* services are about to be asked for: of one walk */
+	const char *(*service)(void *ctx, const char *service);
+	void (*end)(void *ctx); /* all that there are were asked for */
+};
+
 struct otlp_config {
 	struct otlp_target targets[OTLP_SIGNAL_COUNT];
 	const char *proxy;       /* ""; what https_proxy, http_proxy and no_proxy say */
 	const char *version;     /* of sonde */
 	const char *own_service; /* service.name of what sonde says of itself */
-	/* More of a span's resource, of its process: lines "key=value\n". NULL: nothing. */
-	const char *(*process)(void *ctx, uint32_t tgid);
-	void *process_ctx;
+	struct otlp_resources resources;
 	const struct otlp_pair *resource; /* on every resource */
 	size_t resource_count;
 	size_t queue_bytes; /* of all that waits to be sent */

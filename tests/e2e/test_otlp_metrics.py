@@ -98,6 +98,24 @@ def test_cumulative(start, protocol, form):
     assert active.WhichOneof("data") == "sum" and not active.sum.is_monotonic and active.unit == "{request}"
 
 
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
+def test_resources(start, protocol):
+    """Each service's: what its processes declare, and what the configuration says; sonde's version is sonde's alone."""
+    receiver, _, ask = start("--otlp.resource-attribute=host.name=box", f"--otlp.protocol={protocol}",
+                             "--otlp.resource-attribute=service.version=mine",
+                             "--otlp.resource-attribute=deployment.environment.name=test")
+    ask("/%d", 3)
+    wait_until(lambda: durations(receiver), 10, "metrics")
+    resources = {resource["service.name"]: resource for request in metrics(receiver) for resource, _ in request}
+    server, own = resources["metrics-server"], resources["sonde"]
+    assert server["process.pid"] > 0 and server["process.runtime.name"] == "cpython"
+    assert server["process.executable.name"].startswith("python3") and "service.version" not in server
+    assert own["service.version"] == "mine" and "process.pid" not in own
+    for resource in (server, own):
+        assert (resource["host.name"], resource["service.instance.id"]) == ("box", "box")
+        assert resource["deployment.environment.name"] == "test"
+
+
 @pytest.mark.parametrize("form", ["explicit_bucket_histogram", "base2_exponential_bucket_histogram"])
 def test_delta(start, form):
     receiver, _, ask = start("--otlp.metrics-temporality=delta", f"--otlp.metrics-histograms={form}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the resource of a span says of the container and the pod that its process is in: real runc and containerd, and
-the state files that Docker and Kubernetes' containerd keep, where --path.rootfs says."""
+"""What the resources of spans and of services' metrics say of processes, containers and pods: real runc and containerd,
+and the state files that Docker and Kubernetes' containerd keep, where --path.rootfs says."""
 
 import contextlib
 import json
@@ -62,30 +62,84 @@ def server_resource(receiver):
     return resources[2]
 
 
-def metric_services(receiver):
+def metric_resources(receiver, service):
+    """Of a service's durations, in order: one of each export."""
     with receiver.lock:
         messages = [message for path, _, message in receiver.requests if path == "/v1/metrics"]
-    return {attributes(resource.resource.attributes)["service.name"] for message in messages
-            for resource in message.resource_metrics for scope in resource.scope_metrics for metric in scope.metrics
-            if metric.name == "http.server.request.duration"}
+    found = [attributes(resource.resource.attributes) for message in messages for resource in message.resource_metrics
+             if any(metric.name == "http.server.request.duration" for scope in resource.scope_metrics
+                    for metric in scope.metrics)]
+    return [resource for resource in found if resource["service.name"] == service]
+
+
+def metric_resource(receiver, service):
+    http_lab.wait_until(lambda: metric_resources(receiver, service), 20, "the service's metrics")
+    return metric_resources(receiver, service)[-1]
+
+
+def run_container(cgroups, folder, name, script):
+    """A container whose processes begin when the runtime has written down what it is."""
+    os.makedirs(folder)
+    bundle = container_lab.make_bundle(folder, f"/{cgroups.name}/{name}", f"/bin/busybox sleep 1; {script}")
+    run_runc(name, bundle, "run", "-d")
+    return bundle
+
+
+def remove_container(name, bundle):
+    with contextlib.suppress(subprocess.CalledProcessError):
+        run_runc(name, bundle, "delete", "-f")
 
 
 def test_runc(world, tmp_path):
     cgroups, receiver, start = world
     name = f"web.{os.getpid()}"
-    bundle = container_lab.make_bundle(str(tmp_path), f"/{cgroups.name}/{name}", SERVE)
     start()
+    bundle = run_container(cgroups, str(tmp_path / "bundle"), name, SERVE)
     try:
-        run_runc(name, bundle, "run", "-d")
         resource = server_resource(receiver)
         assert (resource["container.id"], resource["container.name"]) == (name, name)
         assert resource["process.executable.name"] == "busybox" and resource["process.pid"] > 0
         assert not [key for key in resource if key.startswith("k8s.")]
         assert resource["service.name"] == name
-        http_lab.wait_until(lambda: name in metric_services(receiver), 10, "the service's metrics")
+        resource = metric_resource(receiver, name)
+        assert (resource["container.id"], resource["container.name"]) == (name, name)
+        assert resource["process.executable.name"] == "busybox" and "host.name" in resource
+        # The server has a process for each connection.
+        http_lab.wait_until(lambda: "process.pid" not in metric_resource(receiver, name), 10, "a second process")
     finally:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            run_runc(name, bundle, "delete", "-f")
+        remove_container(name, bundle)
+
+
+def test_a_service_of_two_containers(world, tmp_path):
+    """Told of its metrics is what holds of both, and nothing that is one's alone, whichever came last."""
+    cgroups, receiver, start = world
+    names = [f"shop.{os.getpid()}.{i}" for i in (1, 2)]
+    declared = "service.version=1.%s,service.namespace=till%%2C1,deployment.environment=live,api.key=secret"
+    bundles = {}
+    start()
+    try:
+        for i, name in enumerate(names):
+            environment = f"export OTEL_SERVICE_NAME=shop OTEL_RESOURCE_ATTRIBUTES='{declared % i}'; "
+            bundles[name] = run_container(cgroups, str(tmp_path / name), name, environment + SERVE)
+            http_lab.wait_until(lambda wanted=name: any(resource.get("container.id") == wanted and span.kind == 2
+                                                        for resource, span, _ in receiver.spans()), 20, "its spans")
+            if i == 0:
+                resource = metric_resource(receiver, "shop")
+                assert (resource["container.id"], resource["service.version"]) == (name, "1.0")
+        http_lab.wait_until(lambda: "container.id" not in metric_resource(receiver, "shop"), 10, "what both have")
+        count = len(metric_resources(receiver, "shop"))
+        http_lab.wait_until(lambda: len(metric_resources(receiver, "shop")) > count + 1, 10, "two more exports")
+        resource = metric_resource(receiver, "shop")
+        assert not {"container.id", "container.name", "service.version", "process.pid"} & set(resource)
+        assert resource["service.namespace"] == "till,1" and resource["deployment.environment.name"] == "live"
+        assert resource["process.executable.name"] == "busybox"
+        versions = {resource["container.id"]: resource["service.version"] for resource, span, _ in receiver.spans()
+                    if "container.id" in resource}
+        assert versions == {names[0]: "1.0", names[1]: "1.1"}
+        assert not any("secret" in str(resource) for resource, _, _ in receiver.spans())
+    finally:
+        for name, bundle in bundles.items():
+            remove_container(name, bundle)
 
 
 def test_containerd(world, tmp_path):
@@ -130,18 +184,28 @@ def write_state(tmp_path, place, content):
 def test_a_pod(world, tmp_path):
     """The bundle of a container of Kubernetes, as the CRI plugin of containerd has its annotations."""
     cgroups, receiver, start = world
-    write_state(tmp_path, ["run", "containerd", "io.containerd.runtime.v2.task", "k8s.io", HEX, "config.json"],
-                pod_bundle("web-7d4b9c6f5d-x2x9k", "server", "docker.io/library/web:1",
-                           f"/{cgroups.name}/kubepods/podabc/{HEX}"))
+    bundle = pod_bundle("web-7d4b9c6f5d-x2x9k", "server", "docker.io/library/web:1",
+                        f"/{cgroups.name}/kubepods/podabc/{HEX}")
+    bundle["annotations"]["resource.opentelemetry.io/deployment.environment.name"] = "live"
+    write_state(tmp_path, ["run", "containerd", "io.containerd.runtime.v2.task", "k8s.io", HEX, "config.json"], bundle)
     start(f"--path.rootfs={tmp_path}/host")
     run_in(cgroups, f"kubepods/podabc/{HEX}")
     resource = server_resource(receiver)
     place = {key: value for key, value in resource.items() if key.startswith(("container.", "k8s."))}
     place.pop("container.name", None)
-    assert place == {"container.id": HEX, "container.image.name": "docker.io/library/web:1",
+    tags = place.pop("container.image.tags")
+    assert [value.string_value for value in tags.values] == ["1"]
+    assert place == {"container.id": HEX, "container.image.name": "docker.io/library/web",
                      "k8s.container.name": "server", "k8s.pod.name": "web-7d4b9c6f5d-x2x9k",
                      "k8s.namespace.name": "shop"}
-    assert resource["service.name"] == "web"
+    service = {"service.name": "web", "service.namespace": "shop", "service.version": "1",
+               "service.instance.id": "shop.web-7d4b9c6f5d-x2x9k.server", "deployment.environment.name": "live"}
+    assert {key: resource.get(key) for key in service} == service
+    # The server and its client were one process.
+    told = metric_resource(receiver, "web")
+    assert {key: value for key, value in told.items() if key != "container.image.tags"} == {
+        key: value for key, value in resource.items() if key != "container.image.tags"}
+    assert told["process.runtime.name"] == "cpython" and told["process.pid"] > 0
 
 
 def test_docker(world, tmp_path):
@@ -153,6 +217,7 @@ def test_docker(world, tmp_path):
     start(f"--path.rootfs={tmp_path}/host")
     run_in(cgroups, f"docker/{HEX}")
     resource = server_resource(receiver)
+    resource.pop("container.image.tags")
     assert {key: value for key, value in resource.items() if key.startswith(("container.", "k8s."))} == {
-        "container.id": HEX, "container.name": "shop-web-1", "container.image.name": "nginx:1.25"}
+        "container.id": HEX, "container.name": "shop-web-1", "container.image.name": "nginx"}
     assert resource["service.name"] == "web"

@@ -35,6 +35,24 @@ static void check_name(const char *name, size_t length)
 			abort();
 }
 
+/* Each line is a key and a clean value. */
+static void check_name_lines(struct slice text)
+{
+	char lines[ENVIRONMENT_DECLARED_MAX];
+	struct slice rest = slice_make(lines, environment_declared(text, lines)), line;
+
+	while (slice_next(&rest, '\n', &line)) {
+		struct slice value = slice_skip(line, slice_before(line, '=').length + 1);
+		char name[IDENTITY_NAME_MAX + 1];
+
+		if (!value.length || value.length > IDENTITY_NAME_MAX)
+			abort();
+		memcpy(name, value.data, value.length);
+		name[value.length] = '\0';
+		check_name(name, value.length);
+	}
+}
+
 static size_t command(uint8_t kind, struct slice text, char *name)
 {
 	struct command command = {
@@ -59,6 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (data[0]) {
 	case 'e':
 		check_name(name, environment_service(text, name));
+		break;
+	case 'd':
+		check_name_lines(text);
 		break;
 	case 'c':
 		check_name(name, unit_service(text, name));

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -121,6 +122,62 @@ static void test_resource_attributes(void **state)
 #undef ATTRIBUTES
 }
 
+static void check_declared(const char *text, size_t length, const char *expected)
+{
+	char lines[ENVIRONMENT_DECLARED_MAX] = "before";
+	char *copy = malloc(length);
+	size_t result;
+
+	assert_non_null(copy);
+	memcpy(copy, text, length);
+	result = environment_declared(slice_make(copy, length), lines);
+	free(copy);
+	assert_string_equal(lines, expected);
+	assert_int_equal(result, strlen(expected));
+}
+
+static void test_declared(void **state)
+{
+	(void)state;
+#define DECLARED(text, expected) \
+	check_declared("A=b\0OTEL_RESOURCE_ATTRIBUTES=" text, sizeof("A=b\0OTEL_RESOURCE_ATTRIBUTES=" text), expected)
+	DECLARED("service.version=1.2%2C3, deployment.environment.name = prod ,service.namespace=shop,a=b",
+		 "service.namespace=shop\nservice.version=1.2,3\ndeployment.environment.name=prod\n");
+	DECLARED("service.version=1,service.version=2,service.instance.id=a%20b",
+		 "service.version=2\nservice.instance.id=a b\n");
+	/* Its older name, where the newer is not there. */
+	DECLARED("deployment.environment=test", "deployment.environment.name=test\n");
+	DECLARED("deployment.environment=test,deployment.environment.name=prod", "deployment.environment.name=prod\n");
+	/* Nothing breaks out of its line; a secret in another attribute goes nowhere. */
+	DECLARED("service.version=1%0Aprocess.pid=7,password=x", "service.version=1_process.pid=7\n");
+	DECLARED("service.version=1%FF%00", "service.version=1\xef\xbf\xbd_\n");
+	DECLARED("service.version=", "");
+	DECLARED("service.version=1,x=%zz", "");
+	DECLARED("", "");
+#undef DECLARED
+	check_declared("OTEL_SERVICE_NAME=shop", 22, "");
+}
+
+static void test_declared_is_bounded(void **state)
+{
+	static const char *const keys[] = { "service.namespace=", "service.version=", "service.instance.id=",
+					    "deployment.environment.name=" };
+	char text[4096], lines[ENVIRONMENT_DECLARED_MAX], value[801];
+	struct slice rest, line;
+	size_t count = 0;
+
+	(void)state;
+	memset(value, 'y', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	snprintf(text, sizeof(text), "OTEL_RESOURCE_ATTRIBUTES=%s%s,%s%s,%s%s,%s%s", keys[0], value, keys[1], value,
+		 keys[2], value, keys[3], value);
+	environment_declared(slice_make(text, strlen(text)), lines);
+	rest = slice_of(lines);
+	for (; slice_next(&rest, '\n', &line); count++)
+		assert_int_equal(line.length, strlen(keys[count]) + IDENTITY_NAME_MAX);
+	assert_int_equal(count, 4);
+}
+
 static void test_long_attribute(void **state)
 {
 	char text[4096] = "OTEL_RESOURCE_ATTRIBUTES=service.name=";
@@ -213,6 +270,8 @@ int main(void)
 		cmocka_unit_test(test_clean_is_bounded),
 		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_resource_attributes),
+		cmocka_unit_test(test_declared),
+		cmocka_unit_test(test_declared_is_bounded),
 		cmocka_unit_test(test_long_attribute),
 		cmocka_unit_test(test_unit),
 		cmocka_unit_test(test_unit_of_users_and_containers),

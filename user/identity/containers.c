@@ -140,10 +140,11 @@ static const char *pack(char **at, const char *text)
 	return copy;
 }
 
-static struct container_info *info_new(const struct container_facts *facts, const char *name, const char *service)
+static struct container_info *info_new(const struct container_facts *facts, const char *name, const char *service,
+				       const char *lines)
 {
 	size_t size = strlen(name) + strlen(facts->image) + strlen(facts->container) + strlen(facts->pod) +
-		      strlen(facts->name_space) + strlen(service) + 6;
+		      strlen(facts->name_space) + strlen(service) + strlen(lines) + 7;
 	struct container_info *info = malloc(sizeof(*info) + size);
 	char *at;
 
@@ -161,6 +162,7 @@ static struct container_info *info_new(const struct container_facts *facts, cons
 	info->pod = pack(&at, facts->pod);
 	info->name_space = pack(&at, facts->name_space);
 	info->service = pack(&at, service);
+	info->lines = pack(&at, lines);
 	return info;
 }
 
@@ -179,7 +181,7 @@ static void learn(struct containers *containers, const struct cgroup_container *
 {
 	uint64_t age = now_ns - entry->since_ns, wait;
 	struct container_facts facts;
-	char service[IDENTITY_NAME_MAX + 1], id[FACT_MAX];
+	char service[IDENTITY_NAME_MAX + 1], id[FACT_MAX], lines[FACTS_LINES_MAX];
 	int error = 0;
 
 	wait = age / 4;
@@ -194,7 +196,10 @@ static void learn(struct containers *containers, const struct cgroup_container *
 		return;
 	slice_clean_to(container->id, id, sizeof(id) - 1);
 	facts_service(&facts, container, service);
-	entry->info = info_new(&facts, facts.name[0] ? facts.name : id, service);
+	if (!facts.name[0])
+		memcpy(facts.name, id, sizeof(facts.name));
+	facts_lines(&facts, container->id, lines);
+	entry->info = info_new(&facts, facts.name, service, lines);
 }
 
 static const struct container_info *look(struct containers *containers, const struct cgroup_container *container,

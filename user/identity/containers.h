@@ -25,6 +25,7 @@ struct container_info {
 	const char *pod;
 	const char *name_space;
 	const char *service; /* what its processes' service_name is */
+	const char *lines;   /* more of its processes' resource: facts_lines */
 	char text[];
 };
 

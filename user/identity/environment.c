@@ -9,6 +9,8 @@
  */
 #include "identity/environment.h"
 
+#include "identity/lines.h"
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -41,43 +43,85 @@ static bool percent_decode(struct slice value, char *decoded, size_t size, size_
 	return true;
 }
 
-static size_t service_attribute(struct slice attributes, char *name)
+/* Whether a list of pairs can be decoded to its end: if not, none of it counts. */
+static bool is_decodable(struct slice attributes)
+{
+	struct slice pair;
+	char decoded[1];
+	size_t length;
+
+	while (slice_next(&attributes, ',', &pair))
+		if (!percent_decode(slice_skip(pair, slice_before(pair, '=').length + 1), decoded, 1, &length))
+			return false;
+	return true;
+}
+
+/* The value of a key, cleaned; 0 when it has none. */
+static size_t attribute_of(struct slice attributes, const char *wanted, char *text)
 {
 	char decoded[4 * IDENTITY_NAME_MAX];
-	size_t found = 0;
+	size_t found = 0, length;
 	struct slice pair;
 
-	name[0] = '\0';
+	text[0] = '\0';
 	while (slice_next(&attributes, ',', &pair)) {
 		struct slice key = slice_before(pair, '=');
 		struct slice value = slice_trim(slice_skip(pair, key.length + 1));
-		size_t length;
 
-		key = slice_trim(key);
-		if (!percent_decode(value, decoded, sizeof(decoded), &length)) {
-			name[0] = '\0';
-			return 0;
-		}
-		if (slice_is(key, "service.name"))
-			found = slice_clean(slice_make(decoded, length), name);
+		if (slice_is(slice_trim(key), wanted) && percent_decode(value, decoded, sizeof(decoded), &length))
+			found = slice_clean(slice_make(decoded, length), text);
 	}
 	return found;
 }
 
+/* getenv answers the first of a repeated variable, and so does this. */
+static struct slice variable_of(struct slice environment, const char *key)
+{
+	struct slice variable;
+
+	while (slice_next(&environment, '\0', &variable))
+		if (slice_starts(variable, key))
+			return slice_skip(variable, strlen(key));
+	return slice_of("");
+}
+
+static struct slice attributes_of(struct slice environment)
+{
+	struct slice attributes = variable_of(environment, "OTEL_RESOURCE_ATTRIBUTES=");
+
+	return is_decodable(attributes) ? attributes : slice_of("");
+}
+
 size_t environment_service(struct slice environment, char *name)
 {
-	static const char service_key[] = "OTEL_SERVICE_NAME=";
-	static const char attributes_key[] = "OTEL_RESOURCE_ATTRIBUTES=";
-	struct slice service = { 0 }, attributes = { 0 }, variable;
-	size_t length;
+	size_t length = slice_clean(variable_of(environment, "OTEL_SERVICE_NAME="), name);
 
-	/* getenv answers the first of a repeated variable, and so does this. */
-	while (slice_next(&environment, '\0', &variable)) {
-		if (!service.data && slice_starts(variable, service_key))
-			service = slice_skip(variable, sizeof(service_key) - 1);
-		else if (!attributes.data && slice_starts(variable, attributes_key))
-			attributes = slice_skip(variable, sizeof(attributes_key) - 1);
-	}
-	length = slice_clean(service, name);
-	return length ? length : service_attribute(attributes, name);
+	return length ? length : attribute_of(attributes_of(environment), "service.name", name);
+}
+
+/* What is taken, and as what it is told: the conventions renamed one of them (1.27.0). */
+static const struct {
+	const char *key;
+	const char *told;
+} declarations[] = {
+	{ "service.namespace", "service.namespace" },
+	{ "service.version", "service.version" },
+	{ "service.instance.id", "service.instance.id" },
+	{ "deployment.environment.name", "deployment.environment.name" },
+	{ "deployment.environment", "deployment.environment.name" },
+};
+
+size_t environment_declared(struct slice environment, char *lines)
+{
+	struct slice attributes = attributes_of(environment);
+	char text[IDENTITY_NAME_MAX + 1];
+	size_t length = 0;
+
+	lines[0] = '\0';
+	for (size_t i = 0; i < sizeof(declarations) / sizeof(declarations[0]); i++)
+		if (!lines_have(lines, slice_of(declarations[i].told)) &&
+		    attribute_of(attributes, declarations[i].key, text))
+			length = lines_add(lines, ENVIRONMENT_DECLARED_MAX, length, declarations[i].told,
+					   slice_of(text));
+	return length;
 }

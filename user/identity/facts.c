@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "identity/lines.h"
 
 static void drop_json(json_t **json)
 {
@@ -55,6 +56,26 @@ static void take_kubernetes(const json_t *labels, struct container_facts *facts)
 	take(labels, "io.kubernetes.pod.uid", facts->pod_uid);
 }
 
+/* "All annotations with the prefix should be translated into the corresponding resource attributes" (OpenTelemetry,
+ * "Specify resource attributes using Kubernetes annotations"). As many as there is room for. */
+static void take_annotations(const json_t *notes, struct container_facts *facts)
+{
+	static const char prefix[] = "resource.opentelemetry.io/";
+	size_t length = strlen(facts->declared);
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)notes, key, value)
+	{
+		const char *name = key + strlen(prefix), *text = json_string_value(value);
+
+		if (!text || strncmp(key, prefix, strlen(prefix)) != 0 || !lines_key(slice_of(name)) ||
+		    !strcmp(name, "service.name") || lines_have(facts->declared, slice_of(name)))
+			continue;
+		length = lines_add(facts->declared, sizeof(facts->declared), length, name, slice_of(text));
+	}
+}
+
 static void take_declared(const json_t *labels, struct container_facts *facts)
 {
 	static const char *const keys[] = { "com.docker.compose.service", "io.podman.compose.service",
@@ -62,6 +83,8 @@ static void take_declared(const json_t *labels, struct container_facts *facts)
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		take(labels, keys[i], facts->service);
+	take(labels, "app.kubernetes.io/version", facts->version);
+	take_annotations(labels, facts);
 }
 
 /* A pod's sandbox is no container of it: dashboards tell them apart by the empty label. */
@@ -116,6 +139,7 @@ static void take_crio(const json_t *notes, struct container_facts *facts)
 	take(notes, "io.kubernetes.cri-o.Namespace", facts->name_space);
 	take_kubernetes(labels, facts);
 	take_kubernetes(notes, facts);
+	take_declared(labels, facts);
 	facts->created_ns = facts_time(text_of(notes, "io.kubernetes.cri-o.Created"));
 }
 

@@ -9,6 +9,8 @@
 
 #include "identity/cgroup_path.h"
 
+#define FACTS_LINES_MAX 3072
+#define FACTS_DECLARED_MAX 1024
 #define FACT_MAX 512 /* bytes of one text: image references are the longest (255 of a name, a tag, a digest) */
 
 struct container_facts {
@@ -23,6 +25,8 @@ struct container_facts {
 	char name_space[FACT_MAX];
 	char pod_uid[FACT_MAX];
 	char service[FACT_MAX]; /* a service name that somebody declared: an annotation, a Compose or Swarm service */
+	char version[FACT_MAX]; /* of the service, by the label that Kubernetes recommends */
+	char declared[FACTS_DECLARED_MAX]; /* what annotations say of the resource, as lines (identity/lines.h) */
 };
 
 /*
@@ -45,3 +49,6 @@ int facts_from_storage(struct slice text, const struct cgroup_container *contain
 uint64_t facts_time(const char *text);
 /* The service's name: declared, else the workload, else the container's name unless that is a drawn id. "" for none. */
 void facts_service(const struct container_facts *facts, const struct cgroup_container *container, char *name);
+/* What the conventions' resource attributes say of the container, its pod and its service, as lines
+ * (identity/lines.h); `lines` holds FACTS_LINES_MAX bytes. Returns their length. */
+size_t facts_lines(const struct container_facts *facts, struct slice id, char *lines);

@@ -9,22 +9,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "identity/internal.h"
 #include "identity/process.h"
-#include "identity/records.h"
 
 /* How long a record is believed without a look at /proc. The dead are looked at sooner: their pid may come again. */
 #define SETTLE_FIRST_NS 16000000ULL
 #define SETTLE_TRIES 8 /* the last one after four seconds */
 #define BELIEVE_LIVING_NS 10000000000ULL
 #define BELIEVE_DEAD_NS 1000000000ULL
-#define RESOURCE_MAX (PLACE_MAX + 512)
+#define SERVICES_MAX 4096
 
-struct identity {
-	char *procfs;                  /* owned */
-	struct containers *containers; /* borrowed; may be NULL */
-	uint64_t keep_dead_ns;
-	struct records records;
-};
+static void on_leave(void *ctx, struct record *record)
+{
+	identity_count(ctx, record);
+}
 
 int identity_new(const struct identity_config *config, struct identity **ret_identity)
 {
@@ -42,7 +40,13 @@ int identity_new(const struct identity_config *config, struct identity **ret_ide
 	}
 	identity->keep_dead_ns = config->keep_dead_ns;
 	identity->containers = config->containers;
+	identity->services_wanted = config->services;
+	identity->go_version = config->go_version;
+	identity->go_ctx = config->go_ctx;
+	services_init(&identity->services, SERVICES_MAX, config->hash_seed);
 	records_init(&identity->records, config->max_processes, config->hash_seed);
+	identity->records.leave = on_leave;
+	identity->records.leave_ctx = identity;
 	*ret_identity = identity;
 	return 0;
 }
@@ -51,7 +55,10 @@ void identity_free(struct identity *identity)
 {
 	if (!identity)
 		return;
+	identity->records.leave = NULL;
 	records_done(&identity->records);
+	services_done(&identity->services);
+	shared_text_drop(identity->go_executable);
 	free(identity->procfs);
 	free(identity);
 }
@@ -61,6 +68,7 @@ struct inherited {
 	struct shared_text *name; /* only one that the environment gave, which exec passes on */
 	struct shared_text *unit;
 	struct shared_text *place;
+	struct shared_text *declared; /* by the environment: as the name */
 };
 
 static struct inherited inherit(const struct record *record)
@@ -71,6 +79,7 @@ static struct inherited inherit(const struct record *record)
 		.name = record->named_by_environment ? shared_text_take(record->name) : NULL,
 		.unit = shared_text_take(record->unit),
 		.place = shared_text_take(record->place),
+		.declared = shared_text_take(record->declared),
 	};
 }
 
@@ -79,6 +88,7 @@ static void inherited_done(struct inherited *inherited)
 	shared_text_drop(inherited->name);
 	shared_text_drop(inherited->unit);
 	shared_text_drop(inherited->place);
+	shared_text_drop(inherited->declared);
 }
 
 static void record_fill(struct record *record, const struct process_facts *facts, const struct inherited *inherited)
@@ -96,6 +106,8 @@ static void record_fill(struct record *record, const struct process_facts *facts
 	}
 	record->unit = facts->unit_seen ? shared_text_new(facts->unit) : shared_text_take(inherited->unit);
 	record->place = facts->unit_seen ? shared_text_new(facts->place) : shared_text_take(inherited->place);
+	record->declared = facts->environment_seen ? shared_text_new(facts->declared) :
+						     shared_text_take(inherited->declared);
 	record->executable = shared_text_new(facts->executable);
 	record->named_by_environment = source == NAME_FROM_ENVIRONMENT;
 	record->titled = facts->titled && source < NAME_FROM_UNIT;
@@ -148,11 +160,25 @@ void identity_on_sight(struct identity *identity, const struct identity_exec *ex
 static struct record *learn_again(struct identity *identity, struct record *record, uint64_t now_ns)
 {
 	struct shared_text *executable = shared_text_take(record->executable);
+	struct shared_text *name = shared_text_take(record->name), *resource = NULL;
+	bool asked = record->asked;
+	uint32_t tgid = record->tgid;
 
-	record = learn(identity, record->tgid, NULL, now_ns);
+	if (asked) {
+		(void)identity_resource_of(identity, record);
+		resource = shared_text_take(record->resource);
+	}
+	record->asked = false;
+	record = learn(identity, tgid, NULL, now_ns);
 	if (record && !record->executable)
 		record->executable = shared_text_take(executable);
+	if (record && asked && !strcmp(shared_text_get(name), shared_text_get(record->name)))
+		record->asked = true;
+	else if (asked)
+		services_merge(&identity->services, shared_text_get(name), tgid, shared_text_get(resource));
 	shared_text_drop(executable);
+	shared_text_drop(name);
+	shared_text_drop(resource);
 	return record;
 }
 
@@ -170,13 +196,17 @@ static bool has_settled(struct identity *identity, struct record *record, uint64
 	return true;
 }
 
+struct record *identity_settle_now(struct identity *identity, struct record *record, uint64_t now_ns)
+{
+	if (!record->settle_tries || record->dead || !has_settled(identity, record, now_ns))
+		return record;
+	return learn_again(identity, record, now_ns);
+}
+
 /* What is known of a living process, looked at anew where that is due. */
 static struct record *settle(struct identity *identity, struct record *record, uint64_t now_ns)
 {
-	if (!record->settle_tries || now_ns < record->settle_ns || record->dead ||
-	    !has_settled(identity, record, now_ns))
-		return record;
-	return learn_again(identity, record, now_ns);
+	return now_ns < record->settle_ns ? record : identity_settle_now(identity, record, now_ns);
 }
 
 void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t child_tgid, uint64_t time_ns)
@@ -195,6 +225,7 @@ void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t 
 	shared_text_take(copy.unit);
 	shared_text_take(copy.executable);
 	shared_text_take(copy.place);
+	shared_text_take(copy.declared);
 	child = records_find(&identity->records, child_tgid);
 	if (child)
 		records_remove(&identity->records, child);
@@ -204,6 +235,7 @@ void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t 
 		child->unit = STEAL_POINTER(copy.unit);
 		child->executable = STEAL_POINTER(copy.executable);
 		child->place = STEAL_POINTER(copy.place);
+		child->declared = STEAL_POINTER(copy.declared);
 		child->named_by_environment = copy.named_by_environment;
 		child->checked_ns = time_ns;
 		child->settle_tries = copy.settle_tries;
@@ -213,6 +245,7 @@ void identity_on_fork(struct identity *identity, uint32_t parent_tgid, uint32_t 
 	shared_text_drop(copy.unit);
 	shared_text_drop(copy.executable);
 	shared_text_drop(copy.place);
+	shared_text_drop(copy.declared);
 }
 
 void identity_on_exit(struct identity *identity, uint32_t tgid, uint64_t time_ns)
@@ -253,7 +286,7 @@ static bool still_itself(struct identity *identity, struct record *record, uint6
 	return !executable[0] || !strcmp(executable, shared_text_get(record->executable));
 }
 
-static struct record *lookup(struct identity *identity, uint32_t tgid, uint64_t now_ns)
+struct record *identity_lookup(struct identity *identity, uint32_t tgid, uint64_t now_ns)
 {
 	struct record *record = records_find(&identity->records, tgid);
 	uint64_t believe;
@@ -276,37 +309,17 @@ static struct record *lookup(struct identity *identity, uint32_t tgid, uint64_t 
 
 const char *identity_service(struct identity *identity, uint32_t tgid, uint64_t now_ns)
 {
-	const struct record *record = lookup(identity, tgid, now_ns);
+	struct record *record = identity_lookup(identity, tgid, now_ns);
 
-	return record && record->name ? record->name->text : "unknown";
+	if (!record || !record->name)
+		return "unknown";
+	record->asked = identity->services_wanted;
+	return record->name->text;
 }
 
 const char *identity_executable(struct identity *identity, uint32_t tgid, uint64_t now_ns)
 {
-	const struct record *record = lookup(identity, tgid, now_ns);
+	const struct record *record = identity_lookup(identity, tgid, now_ns);
 
 	return record ? shared_text_get(record->executable) : "";
-}
-
-const char *identity_resource(struct identity *identity, uint32_t tgid, uint64_t now_ns)
-{
-	struct record *record = lookup(identity, tgid, now_ns);
-	const char *executable = record ? shared_text_get(record->executable) : "";
-	const char *slash = strrchr(executable, '/');
-	char path[2 * IDENTITY_NAME_MAX + 1] = "", name[IDENTITY_NAME_MAX + 1] = "";
-	char text[RESOURCE_MAX];
-
-	if (!record)
-		return "";
-	if (record->resource)
-		return record->resource->text;
-	if (slash && slice_clean_to(slice_of(executable), path, sizeof(path) - 1) &&
-	    slice_clean(slice_of(slash + 1), name))
-		snprintf(text, sizeof(text),
-			 "process.pid=%u\nprocess.executable.name=%s\nprocess.executable.path=%s\n%s", tgid, name, path,
-			 shared_text_get(record->place));
-	else
-		snprintf(text, sizeof(text), "process.pid=%u\n%s", tgid, shared_text_get(record->place));
-	record->resource = shared_text_new(text);
-	return shared_text_get(record->resource);
 }

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +27,11 @@ struct containers;
 struct identity_config {
 	const char *procfs;            /* "/proc" */
 	struct containers *containers; /* borrowed; NULL: processes are not named by their containers */
-	size_t max_processes;          /* records kept; the longest dead leave first, then the least recently asked */
+	bool services;                 /* identity_service_resource will be asked */
+	/* Whether a process is a Go program, and which Go's; NULL: nobody knows. Asked once for each executable. */
+	bool (*go_version)(void *ctx, uint32_t tgid, char *version, size_t size);
+	void *go_ctx;
+	size_t max_processes; /* records kept; the longest dead leave first, then the least recently asked */
 	uint64_t keep_dead_ns;
 	uint64_t hash_seed;
 };
@@ -53,10 +58,17 @@ void identity_on_exit(struct identity *identity, uint32_t tgid, uint64_t time_ns
 /* Lets the long dead go. */
 void identity_tick(struct identity *identity, uint64_t now_ns);
 
-/* Never NULL: "unknown" when nothing can be learned. Valid until the next call of any identity function. */
+/* Never NULL: "unknown" when nothing can be learned. Valid until the next call of any identity function. Who asks adds
+ * to the service's numbers what the process did: identity_service_resource. */
 const char *identity_service(struct identity *identity, uint32_t tgid, uint64_t now_ns);
 /* The executable's path when known, else "" (for --select.exe). Same lifetime. */
 const char *identity_executable(struct identity *identity, uint32_t tgid, uint64_t now_ns);
 /* What OpenTelemetry's resource conventions say of the process, its container and its pod, as far as it is known: lines
  * "process.pid=12\n", clean UTF-8. "" when nothing is. Same lifetime. */
 const char *identity_resource(struct identity *identity, uint32_t tgid, uint64_t now_ns);
+/* Such lines of a service: those that all processes have in common that identity_service was asked for, and that it
+ * answered with this name. Up to the last identity_gather. Same lifetime. */
+const char *identity_service_resource(struct identity *identity, const char *service);
+void identity_gather(struct identity *identity, uint64_t now_ns);
+/* Forgets services that identity_service_resource was not asked for since the last time: their numbers are gone. */
+void identity_forget_services(struct identity *identity);

@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "identity/command.h"
-#include "identity/environment.h"
 #include "identity/unit.h"
 
 #define SCRATCH_BYTES (256 * 1024) /* of cmdline and environ; names stand early, class paths are long */
@@ -83,7 +82,23 @@ uint64_t process_start_ticks(const char *procfs, uint32_t tgid)
 	return process_parse_start(slice_make(text, length));
 }
 
-/* Where the environment of a process declares a name. Wipes what it read. */
+static void take_environment(struct slice environment, struct process_facts *facts)
+{
+	if (facts->source != NAME_FROM_ENVIRONMENT && environment_service(environment, facts->name))
+		facts->source = NAME_FROM_ENVIRONMENT;
+	if (!facts->declared[0])
+		environment_declared(environment, facts->declared);
+}
+
+/* Without the variable that was cut off at the end: half a value is a wrong one. */
+static struct slice whole_variables(struct slice environment)
+{
+	while (environment.length && environment.data[environment.length - 1])
+		environment.length--;
+	return environment;
+}
+
+/* What the environment of a process declares. Wipes what it read. */
 static void read_environment(const char *procfs, uint32_t tgid, const struct identity_exec *exec, char *scratch,
 			     struct process_facts *facts)
 {
@@ -95,10 +110,9 @@ static void read_environment(const char *procfs, uint32_t tgid, const struct ide
 
 		/* A block that does not end in NUL was cut: what is missing may be in /proc. */
 		facts->environment_seen = block.data[block.length - 1] == '\0';
-		if (environment_service(block, facts->name))
-			facts->source = NAME_FROM_ENVIRONMENT;
+		take_environment(whole_variables(block), facts);
 	}
-	if (facts->environment_seen || facts->source == NAME_FROM_ENVIRONMENT)
+	if (facts->environment_seen)
 		return;
 	error = read_file(procfs, tgid, "environ", scratch, SCRATCH_BYTES, &length);
 	if (error) {
@@ -108,8 +122,10 @@ static void read_environment(const char *procfs, uint32_t tgid, const struct ide
 		return;
 	}
 	facts->environment_seen = length + 1 < SCRATCH_BYTES;
-	if (environment_service(slice_make(scratch, length), facts->name))
-		facts->source = NAME_FROM_ENVIRONMENT;
+	if (facts->environment_seen)
+		take_environment(slice_make(scratch, length), facts);
+	else
+		take_environment(whole_variables(slice_make(scratch, length)), facts);
 	explicit_bzero(scratch, length);
 }
 
@@ -123,35 +139,6 @@ static size_t service_in_machine(struct slice below, const struct container_info
 	if (size > 0 && (size_t)size < sizeof(line))
 		length = unit_service(slice_of(line), name);
 	return length ? length : slice_clean(slice_of(info->service), name);
-}
-
-/* A line of OpenTelemetry's resource conventions; left out when it does not fit. */
-static size_t place_line(char *place, size_t length, const char *key, struct slice value)
-{
-	char text[2 * IDENTITY_NAME_MAX + 1];
-	int size;
-
-	if (!slice_clean_to(value, text, sizeof(text) - 1))
-		return length;
-	size = snprintf(place + length, PLACE_MAX - length, "%s=%s\n", key, text);
-	if (size > 0 && (size_t)size < PLACE_MAX - length)
-		return length + (size_t)size;
-	place[length] = '\0';
-	return length;
-}
-
-static void tell_place(struct slice own, const struct container_info *info, char *place)
-{
-	struct cgroup_container container;
-	size_t length = 0;
-
-	if (cgroup_path_container(own, &container) || cgroup_path_candidate(own, 0, &container))
-		length = place_line(place, length, "container.id", container.id);
-	length = place_line(place, length, "container.name", slice_of(info->name));
-	length = place_line(place, length, "container.image.name", slice_of(info->image));
-	length = place_line(place, length, "k8s.container.name", slice_of(info->container));
-	length = place_line(place, length, "k8s.pod.name", slice_of(info->pod));
-	(void)place_line(place, length, "k8s.namespace.name", slice_of(info->name_space));
 }
 
 /* The service of the container that a process is in, by whichever hierarchy's path tells one. 0 for none. */
@@ -169,7 +156,7 @@ static size_t container_service(const struct process_reader *reader, struct slic
 		info = containers_find(reader->containers, line, reader->now_ns, &own);
 		if (!info)
 			continue;
-		tell_place(own, info, place);
+		memcpy(place, info->lines, strlen(info->lines) + 1);
 		if (info->runtime == RUNTIME_LXC || info->runtime == RUNTIME_MACHINE)
 			return service_in_machine(slice_skip(line, own.length), info, name);
 		return slice_clean(slice_of(info->service), name);
@@ -193,7 +180,7 @@ static bool may_be_in_container(struct slice cgroup)
 bool process_in_container(const struct process_reader *reader, uint32_t tgid)
 {
 	CLEANUP_FREE char *scratch = malloc(SCRATCH_BYTES);
-	char name[IDENTITY_NAME_MAX + 1], place[PLACE_MAX] = "";
+	char name[IDENTITY_NAME_MAX + 1], place[FACTS_LINES_MAX] = "";
 	size_t length;
 
 	if (!scratch || read_file(reader->procfs, tgid, "cgroup", scratch, SCRATCH_BYTES, &length))

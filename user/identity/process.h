@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What one process says of itself, gathered from its exec event and from /proc, ready to be kept: its name, who gave
- * it, its unit, its executable. Reads bounded amounts; never waits on the process. Keeps nothing of the environment.
+ * it, its unit, its executable. Reads bounded amounts; never waits on the process. Keeps nothing else of the
+ * environment.
  */
 #pragma once
 
@@ -11,10 +12,9 @@
 
 #include "base/cleanup.h"
 #include "identity/containers.h"
+#include "identity/environment.h"
 #include "identity/identity.h"
 #include "identity/slice.h"
-
-#define PLACE_MAX 1024
 
 enum name_source {
 	NAME_UNKNOWN,
@@ -33,7 +33,8 @@ struct process_facts {
 	char name[IDENTITY_NAME_MAX + 1]; /* by environment, unit or command; "" when unknown */
 	char unit[IDENTITY_NAME_MAX + 1]; /* what its cgroup says: container, else unit; "" when in none */
 	char executable[PATH_MAX];        /* "" when unknown */
-	char place[PLACE_MAX];            /* its container and pod, as lines "container.id=..."; "" when in none */
+	char place[FACTS_LINES_MAX];      /* its container and pod, as lines "container.id=..."; "" when in none */
+	char declared[ENVIRONMENT_DECLARED_MAX]; /* by its environment, as lines */
 };
 
 struct process_reader {

@@ -71,6 +71,7 @@ static void record_drop_texts(struct record *record)
 	shared_text_drop(record->unit);
 	shared_text_drop(record->executable);
 	shared_text_drop(record->place);
+	shared_text_drop(record->declared);
 	shared_text_drop(record->resource);
 }
 
@@ -109,6 +110,8 @@ struct record *records_find(struct records *records, uint32_t tgid)
 
 void records_remove(struct records *records, struct record *record)
 {
+	if (records->leave)
+		records->leave(records->leave_ctx, record);
 	if (records->last == record)
 		records->last = NULL;
 	hash_table_remove(&records->table, &record->node);

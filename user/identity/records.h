@@ -32,6 +32,7 @@ struct record {
 	bool dead;
 	bool titled; /* forks are named by their own titles */
 	bool named_by_environment;
+	bool asked;           /* for its name, since its service was told of it */
 	uint8_t settle_tries; /* so often its container is looked for again */
 	uint64_t start_ticks; /* 0: not known */
 	uint64_t checked_ns;  /* when /proc last agreed that this is the process */
@@ -41,6 +42,7 @@ struct record {
 	struct shared_text *unit;       /* NULL: in none */
 	struct shared_text *executable; /* NULL: unknown */
 	struct shared_text *place;      /* NULL: in no container */
+	struct shared_text *declared;   /* NULL: its environment declares nothing */
 	struct shared_text *resource;   /* made when it is asked for; NULL: not yet */
 };
 
@@ -55,6 +57,8 @@ struct records {
 	struct record_order departed;
 	struct record *last; /* the one last found */
 	uint64_t hash_seed;
+	void (*leave)(void *ctx, struct record *record); /* before a record goes; NULL */
+	void *leave_ctx;
 };
 
 void records_init(struct records *records, size_t limit, uint64_t hash_seed);

@@ -243,7 +243,7 @@ static bool is_go(int fd)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return go_binary(path);
+	return go_binary(path, NULL, 0);
 }
 
 void tls_plan_make(int fd, bool search, struct tls_plan *ret_plan)

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include <stddef.h>
 
 enum go_release {
 	GO_NONE, /* not Go, or it cannot be read */
@@ -12,5 +12,6 @@ enum go_release {
 	GO_1_18, /* or later */
 };
 
-/* By the section that every Go program has since 1.13, stripped or not. */
-enum go_release go_binary(const char *path);
+/* By the section that every Go program has since 1.13, stripped or not. `version` gets what it says of itself
+ * since 1.18, "go1.22.3", else "", NUL-terminated within `size`; 0: nobody asks. Not cleaned. */
+enum go_release go_binary(const char *path, char *version, size_t size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PostgreSQL's protocol: the operations of the contract, and the cutting of both flows into messages.
+ * PostgreSQL's protocol: the operations of the contract, for a connection that is not idle (postgres_idle.c has the
+ * table), and the cutting of both flows into messages.
  *   message  = type (1 byte) length (4 bytes, itself included) payload       "Message Formats"
  *   startup  = length code (4 bytes) payload                                 the client's first ones, without a type
  *   answer   = 1 byte, to SSLRequest and GSSENCRequest
@@ -12,16 +13,7 @@
 
 /* The entries that one message may add: the ring must have room for them before it is begun. */
 #define ENTRIES_OF_MESSAGE 300
-
-static void *postgres_state_new(void)
-{
-	return calloc(1, sizeof(struct postgres_state));
-}
-
-static void postgres_join(void *opaque, void *shared)
-{
-	((struct postgres_state *)opaque)->shared = shared;
-}
+#define HEADER_BYTES 5 /* of a message with a type */
 
 static void drop_scratch(struct postgres_state *state)
 {
@@ -29,24 +21,15 @@ static void drop_scratch(struct postgres_state *state)
 		return;
 	postgres_facts_drop(state->shared, state->scratch->statement.facts);
 	free(state->scratch->keep);
-	free(state->scratch);
+	postgres_scratch_give(state->shared, state->scratch);
 	state->scratch = NULL;
 }
 
-static void postgres_state_free(void *opaque)
+void postgres_done(struct postgres_state *state)
 {
-	struct postgres_state *state = opaque;
-
-	if (!state)
-		return;
 	drop_scratch(state);
 	postgres_rows_end(state);
 	postgres_ring_done(state);
-	postgres_names_done(state);
-	postgres_facts_drop(state->shared, state->unnamed.facts);
-	postgres_facts_drop(state->shared, state->portal.facts);
-	postgres_facts_drop(state->shared, state->name_space);
-	free(state);
 }
 
 struct postgres_scratch *postgres_scratch_get(struct postgres_state *state)
@@ -54,7 +37,7 @@ struct postgres_scratch *postgres_scratch_get(struct postgres_state *state)
 	struct postgres_scratch *scratch = state->scratch;
 
 	if (!scratch) {
-		scratch = state->scratch = malloc(sizeof(*scratch));
+		scratch = state->scratch = postgres_scratch_take(state->shared);
 		if (!scratch)
 			return NULL;
 		scratch->keep = NULL;
@@ -214,16 +197,33 @@ static enum proto_status begin_payload(struct postgres_feed *feed)
 	return status == PROTO_OK && flow->left == 0 ? end_message(feed) : status;
 }
 
+/* As nearly always: type and length lie whole in the chunk. */
+static bool header_at_once(struct postgres_feed *feed)
+{
+	const uint8_t *bytes = feed->chunk->data + feed->at;
+	struct postgres_flow *flow = feed->flow;
+
+	if (flow->header_length > 0 || feed->chunk->length - feed->at < HEADER_BYTES || bytes[0] == 0)
+		return false;
+	memcpy(flow->header, bytes, HEADER_BYTES);
+	flow->type = bytes[0];
+	flow->header_length = HEADER_BYTES;
+	feed->at += HEADER_BYTES;
+	return true;
+}
+
 static enum proto_status take_header(struct postgres_feed *feed)
 {
 	struct postgres_flow *flow = feed->flow;
 
 	if (!feed->chunk->data)
 		return PROTO_LOST;
+	if (header_at_once(feed))
+		return begin_payload(feed);
 	while (feed->at < feed->chunk->length) {
 		flow->header[flow->header_length++] = feed->chunk->data[feed->at++];
 		flow->type = flow->header[0];
-		if (flow->header_length == (flow->type ? 5 : 8))
+		if (flow->header_length == (flow->type ? HEADER_BYTES : 8))
 			return begin_payload(feed);
 	}
 	return PROTO_OK;
@@ -338,10 +338,9 @@ static void malformed(struct postgres_feed *feed)
 	postgres_unit_close(state);
 }
 
-static enum proto_status postgres_feed(void *opaque, const struct proto_sink *sink, enum proto_flow which,
-				       const struct proto_chunk *chunk, size_t *consumed)
+enum proto_status postgres_feed(struct postgres_state *state, const struct proto_sink *sink, enum proto_flow which,
+				const struct proto_chunk *chunk, size_t *consumed)
 {
-	struct postgres_state *state = opaque;
 	struct postgres_feed feed = { state, sink, chunk, &state->flow[which], which, 0 };
 	enum proto_status status = PROTO_OK;
 
@@ -369,15 +368,6 @@ static enum proto_status postgres_feed(void *opaque, const struct proto_sink *si
 	else if (which == FLOW_RESPONSE)
 		postgres_rows_watch(&feed);
 	return status;
-}
-
-/* No message runs until the end of its flow. */
-static void postgres_end(void *opaque, const struct proto_sink *sink, enum proto_flow which, uint64_t time_ns)
-{
-	(void)opaque;
-	(void)sink;
-	(void)which;
-	(void)time_ns;
 }
 
 static enum exchange_error error_of(const struct postgres_entry *entry, bool ready, enum connection_end_reason reason)
@@ -428,11 +418,9 @@ static void open_partial(struct postgres_state *state, const struct proto_sink *
 		entry->statement.operation = state->scratch->scan.operation;
 }
 
-static void postgres_close(void *opaque, const struct proto_sink *sink, enum connection_end_reason reason,
-			   uint64_t time_ns)
+void postgres_close(struct postgres_state *state, const struct proto_sink *sink, enum connection_end_reason reason,
+		    uint64_t time_ns)
 {
-	struct postgres_state *state = opaque;
-
 	open_partial(state, sink);
 	while (state->open > 0)
 		close_first(state, sink, reason, time_ns);
@@ -441,9 +429,8 @@ static void postgres_close(void *opaque, const struct proto_sink *sink, enum con
 	state->flow[FLOW_REQUEST].phase = state->flow[FLOW_RESPONSE].phase = PHASE_START;
 }
 
-static void postgres_lost(void *opaque, const struct proto_sink *sink, enum proto_flow which)
+void postgres_lost(struct postgres_state *state, const struct proto_sink *sink, enum proto_flow which)
 {
-	struct postgres_state *state = opaque;
 	struct postgres_flow *flow = &state->flow[which];
 
 	if (state->opaque || state->encrypted || flow->phase == PHASE_DEAD ||
@@ -458,51 +445,8 @@ static void postgres_lost(void *opaque, const struct proto_sink *sink, enum prot
 	flow->phase = PHASE_START;
 }
 
-static size_t postgres_memory(const void *opaque)
+size_t postgres_memory(const struct postgres_state *state)
 {
-	const struct postgres_state *state = opaque;
-
-	return sizeof(*state) + postgres_ring_memory(state) + postgres_names_memory(state) +
-	       postgres_rows_memory(state) +
+	return sizeof(*state) + postgres_ring_memory(state) + postgres_rows_memory(state) +
 	       (state->scratch ? sizeof(*state->scratch) + (state->scratch->keep ? KEEP_STATEMENT_BYTES : 0) : 0);
 }
-
-/* Before the first ReadyForQuery, and while the requests are not certain, a connection counts as used. */
-static bool postgres_session(const void *opaque, struct db_session *ret_session)
-{
-	const struct postgres_state *state = opaque;
-	enum db_session_state now = DB_SESSION_USED;
-
-	if (state->open == 0 && state->status == 'I')
-		now = DB_SESSION_IDLE;
-	else if (state->open == 0 && (state->status == 'T' || state->status == 'E'))
-		now = DB_SESSION_IDLE_IN_TRANSACTION;
-	*ret_session = (struct db_session){
-		.state = now,
-		.name_space = { state->name_space ? state->name_space->text : "",
-				state->name_space ? state->name_space->collection_length : 0 },
-		.since_ns = state->ready_ns,
-	};
-	return state->started || state->status != 0;
-}
-
-_Static_assert(sizeof(struct postgres_state) <= 352, "one for each of 65,536 connections");
-
-const struct proto_ops postgres_ops = {
-	.protocol = PROTOCOL_POSTGRESQL,
-	.name = "postgresql",
-	.detect = postgres_detect,
-	.detect_max = POSTGRES_DETECT_MAX,
-	.state_new = postgres_state_new,
-	.state_free = postgres_state_free,
-	.feed = postgres_feed,
-	.end = postgres_end,
-	.close = postgres_close,
-	.lost = postgres_lost,
-	.memory = postgres_memory,
-	.shared_new = postgres_shared_new,
-	.shared_free = postgres_shared_free,
-	.shared_memory = postgres_shared_memory,
-	.join = postgres_join,
-	.session = postgres_session,
-};

@@ -2,19 +2,26 @@
 /*
  * What is known of statements, shared by all connections of one stream table: a pool's connections prepare the same
  * statements, so each connection keeps a pointer. Those that nobody holds stay, by age, until their room is needed: the
- * next query is mostly one that was seen before. When all are held a statement has its operation only. Shared as well
- * are the rings of requests under way, which an idle connection does not need.
+ * next query is mostly one that was seen before. When all are held a statement has its operation only. Each has a
+ * number, so that what is known of a statement fits into part of a word. Shared as well are the states of connections
+ * that are not idle (postgres_idle.c).
  */
 #include <string.h>
 
 #include "proto/postgres_internal.h"
 
-#define SPARE_RINGS 64 /* more connections than have a request under way at one time, mostly */
+#define SPARE_STATES 32 /* more connections than have a request under way at one time, mostly */
+#define FIRST_NUMBERS 64
 
 struct postgres_shared {
 	struct hash_table table;
-	struct postgres_entry *spare[SPARE_RINGS]; /* owned */
+	struct postgres_facts **numbered; /* owned; by number */
+	size_t numbered_size;
+	uint16_t number_count;                      /* given out */
+	uint16_t freed;                             /* one of them that is free; POSTGRES_FACTS_MAX: none */
+	struct postgres_state *spare[SPARE_STATES]; /* owned */
 	size_t spare_count;
+	struct postgres_scratch *scratch; /* owned; spare, or NULL */
 	uint64_t seed;
 	size_t bytes;
 	struct postgres_facts *newest; /* of those that nobody holds */
@@ -28,6 +35,7 @@ void *postgres_shared_new(uint64_t seed)
 	if (!shared)
 		return NULL;
 	shared->seed = seed;
+	shared->freed = POSTGRES_FACTS_MAX;
 	hash_table_init(&shared->table, POSTGRES_FACTS_MAX);
 	return shared;
 }
@@ -47,8 +55,10 @@ void postgres_shared_free(void *opaque)
 		return;
 	while (shared->spare_count > 0)
 		free(shared->spare[--shared->spare_count]);
+	free(shared->scratch);
 	hash_table_remove_if(&shared->table, drop, NULL);
 	hash_table_done(&shared->table);
+	free(shared->numbered);
 	free(shared);
 }
 
@@ -57,22 +67,41 @@ size_t postgres_shared_memory(const void *opaque)
 	const struct postgres_shared *shared = opaque;
 
 	return sizeof(*shared) + shared->bytes + shared->table.slot_count * sizeof(*shared->table.slots) +
-	       shared->spare_count * POSTGRES_FIRST_ENTRIES * sizeof(struct postgres_entry);
+	       shared->numbered_size * sizeof(struct postgres_facts *) +
+	       shared->spare_count * sizeof(struct postgres_state) + (shared->scratch ? sizeof(*shared->scratch) : 0);
 }
 
-struct postgres_entry *postgres_spare_take(struct postgres_shared *shared)
+struct postgres_state *postgres_spare_take(struct postgres_shared *shared)
 {
 	if (shared && shared->spare_count > 0)
 		return shared->spare[--shared->spare_count];
-	return malloc(POSTGRES_FIRST_ENTRIES * sizeof(struct postgres_entry));
+	return malloc(sizeof(struct postgres_state));
 }
 
-void postgres_spare_give(struct postgres_shared *shared, struct postgres_entry *ring)
+void postgres_spare_give(struct postgres_shared *shared, struct postgres_state *state)
 {
-	if (shared && shared->spare_count < SPARE_RINGS)
-		shared->spare[shared->spare_count++] = ring;
+	if (shared && shared->spare_count < SPARE_STATES)
+		shared->spare[shared->spare_count++] = state;
 	else
-		free(ring);
+		free(state);
+}
+
+struct postgres_scratch *postgres_scratch_take(struct postgres_shared *shared)
+{
+	struct postgres_scratch *scratch = shared ? shared->scratch : NULL;
+
+	if (!scratch)
+		return malloc(sizeof(*scratch));
+	shared->scratch = NULL;
+	return scratch;
+}
+
+void postgres_scratch_give(struct postgres_shared *shared, struct postgres_scratch *scratch)
+{
+	if (shared && !shared->scratch)
+		shared->scratch = scratch;
+	else
+		free(scratch);
 }
 
 /* The texts of a statement, in the order in which they are kept. */
@@ -117,30 +146,51 @@ static void unlink_free(struct postgres_shared *shared, struct postgres_facts *f
 	facts->newer = facts->older = NULL;
 }
 
-/* False: all are held. */
-static bool make_room(struct postgres_shared *shared)
+/* Room for one more number. False: there is no memory. */
+static bool grow_numbers(struct postgres_shared *shared)
+{
+	size_t size = shared->numbered_size ? 2 * shared->numbered_size : FIRST_NUMBERS;
+	struct postgres_facts **numbered;
+
+	if (shared->number_count < shared->numbered_size)
+		return true;
+	numbered = realloc(shared->numbered, size * sizeof(struct postgres_facts *));
+	if (!numbered)
+		return false;
+	shared->numbered = numbered;
+	shared->numbered_size = size;
+	return true;
+}
+
+/* A number that nothing has: the freed one, or the next. False: all are held, or there is no memory. */
+static bool make_room(struct postgres_shared *shared, uint16_t *ret_number)
 {
 	struct postgres_facts *facts = shared->oldest;
 
-	if (shared->table.count < POSTGRES_FACTS_MAX)
+	if (shared->freed < shared->number_count) {
+		*ret_number = shared->freed;
 		return true;
+	}
+	if (shared->number_count < POSTGRES_FACTS_MAX && grow_numbers(shared)) {
+		*ret_number = shared->number_count;
+		return true;
+	}
 	if (!facts)
 		return false;
 	unlink_free(shared, facts);
 	hash_table_remove(&shared->table, &facts->node);
 	shared->bytes -= size_of(facts);
+	*ret_number = shared->freed = facts->number;
 	free(facts);
 	return true;
 }
 
-static struct postgres_facts *add(struct postgres_shared *shared, const struct sql_facts *statement, uint64_t hash)
+static struct postgres_facts *make(const struct sql_facts *statement)
 {
 	struct postgres_facts *facts;
 	struct text texts[3];
 	char *at;
 
-	if (!make_room(shared))
-		return NULL;
 	texts_of(statement, texts);
 	facts = calloc(1, sizeof(*facts) + texts[0].length + texts[1].length + texts[2].length);
 	if (!facts)
@@ -154,13 +204,34 @@ static struct postgres_facts *add(struct postgres_shared *shared, const struct s
 			memcpy(at, texts[i].data, texts[i].length);
 		at += texts[i].length;
 	}
-	if (hash_table_insert(&shared->table, &facts->node, hash) != 0) {
+	return facts;
+}
+
+static struct postgres_facts *add(struct postgres_shared *shared, const struct sql_facts *statement, uint64_t hash)
+{
+	struct postgres_facts *facts;
+	uint16_t number;
+
+	if (!make_room(shared, &number))
+		return NULL;
+	facts = make(statement);
+	if (!facts || hash_table_insert(&shared->table, &facts->node, hash) != 0) {
 		free(facts);
 		return NULL;
 	}
+	if (number == shared->number_count)
+		shared->number_count++;
+	shared->freed = POSTGRES_FACTS_MAX;
+	shared->numbered[number] = facts;
 	shared->bytes += size_of(facts);
+	facts->number = number;
 	facts->holders = 1;
 	return facts;
+}
+
+struct postgres_facts *postgres_facts_numbered(const struct postgres_shared *shared, size_t number)
+{
+	return shared->numbered[number];
 }
 
 static uint64_t hash_of(const struct postgres_shared *shared, const struct sql_facts *statement)

@@ -6,7 +6,8 @@
  * (postgres_ring.c); postgres_response.c reads what a server answers and takes it out again; postgres_pair.c says which
  * request a response belongs to, after a loss as well. Names of statements and portals are in postgres_names.c, what is
  * known of their text in postgres_facts.c, shared by all connections. Of a statement's text nothing is kept, unless the
- * user wants it, sanitised; of parameters and rows nothing at all.
+ * user wants it, sanitised; of parameters and rows nothing at all. A connection that is idle is folded up by
+ * postgres_idle.c; all else works on its unfolded state.
  */
 #pragma once
 
@@ -83,6 +84,7 @@ struct postgres_facts {
 	struct postgres_facts *newer; /* of those that nobody holds, by age */
 	struct postgres_facts *older;
 	uint32_t holders;
+	uint16_t number; /* below POSTGRES_FACTS_MAX */
 	uint8_t collection_length;
 	uint8_t summary_length;
 	uint16_t text_length;
@@ -147,6 +149,14 @@ struct postgres_entry {
 
 #define POSTGRES_FIRST_ENTRIES 2 /* of a ring: most clients wait for each answer */
 
+/* postgres_names.c */
+struct postgres_names {
+	uint64_t *words; /* owned */
+	uint16_t count;
+	uint16_t size;
+	uint16_t hand; /* the last one that went for another */
+};
+
 /* Memory that a message under way needs; not there between messages. */
 struct postgres_scratch {
 	struct sql_scan scan;
@@ -171,8 +181,8 @@ struct postgres_state {
 	struct postgres_facts *name_space; /* held; the database */
 	struct postgres_rows *rows;        /* owned; there in PHASE_ROWS of the responses only */
 	/* The ring. */
-	struct postgres_entry *ring; /* owned; NULL when nothing is asked */
-	uint16_t ring_size;          /* 0, or a power of two */
+	struct postgres_entry *ring; /* first, or owned */
+	uint16_t ring_size;          /* a power of two */
 	uint16_t ring_head;
 	uint16_t open;
 	uint16_t ready;   /* of whole messages: responses may belong to them */
@@ -203,14 +213,11 @@ struct postgres_state {
 	uint64_t ready_offset;
 	uint64_t transaction_ns; /* when the open transaction began; 0 none, or not known */
 	uint64_t transaction_idle_ns;
-	/* Names. */
 	struct postgres_statement unnamed;
 	struct postgres_statement portal; /* the unnamed one */
-	uint64_t *name_words;             /* owned, with the facts behind them: postgres_names.c */
-	uint16_t name_count;
-	uint16_t name_size;
-	uint16_t name_hand; /* the last one that went for another */
+	struct postgres_names names;
 	uint8_t capture[POSTGRES_CAPTURE_MAX];
+	struct postgres_entry first[POSTGRES_FIRST_ENTRIES];
 };
 
 /* What is handed down while one chunk is taken. */
@@ -244,9 +251,13 @@ static inline struct postgres_facts *postgres_facts_hold(struct postgres_facts *
 	return facts;
 }
 
-/* A ring of POSTGRES_FIRST_ENTRIES, spare or new; NULL without memory. What is given back is kept, up to a maximum. */
-struct postgres_entry *postgres_spare_take(struct postgres_shared *shared);
-void postgres_spare_give(struct postgres_shared *shared, struct postgres_entry *ring);
+struct postgres_facts *postgres_facts_numbered(const struct postgres_shared *shared, size_t number);
+/* A state, spare or new, with whatever is in it; NULL without memory. What is given back is kept, up to a maximum. */
+struct postgres_state *postgres_spare_take(struct postgres_shared *shared);
+void postgres_spare_give(struct postgres_shared *shared, struct postgres_state *state);
+/* Likewise; messages that are split over calls are few, so one is kept. */
+struct postgres_scratch *postgres_scratch_take(struct postgres_shared *shared);
+void postgres_scratch_give(struct postgres_shared *shared, struct postgres_scratch *scratch);
 /* Takes NULL. */
 void postgres_facts_drop(struct postgres_shared *shared, struct postgres_facts *facts);
 
@@ -258,13 +269,17 @@ bool postgres_name_find(struct postgres_state *state, uint64_t key, struct postg
 /* Takes its own hold of the facts. Without room another one goes, without memory it is not kept. */
 void postgres_name_set(struct postgres_state *state, uint64_t key, const struct postgres_statement *statement);
 void postgres_name_remove(struct postgres_state *state, uint64_t key);
-void postgres_names_done(struct postgres_state *state);
-size_t postgres_names_memory(const struct postgres_state *state);
+void postgres_names_done(struct postgres_names *names, struct postgres_shared *shared);
+size_t postgres_names_memory(const struct postgres_names *names);
+/* In 25 bits: its facts by their number, which this does not hold. */
+uint32_t postgres_statement_pack(const struct postgres_statement *statement);
+struct postgres_statement postgres_statement_unpack(const struct postgres_shared *shared, uint64_t word);
 /* Replaces what a place holds. */
 void postgres_statement_set(struct postgres_state *state, struct postgres_statement *place,
 			    const struct postgres_statement *statement);
 
 /* --- postgres_ring.c */
+void postgres_ring_init(struct postgres_state *state);
 void postgres_ring_done(struct postgres_state *state);
 size_t postgres_ring_memory(const struct postgres_state *state);
 /* `index` < state->open. */
@@ -301,7 +316,14 @@ void postgres_tell_begin(struct postgres_state *state, const struct proto_sink *
 /* An entry that is an exchange when it ends: not what only prepares, an empty statement, or a Sync. */
 bool postgres_entry_counts(const struct postgres_entry *entry);
 
-/* --- postgres.c */
+/* --- postgres.c: the operations of the contract, on an unfolded state; _done leaves names and facts. */
+enum proto_status postgres_feed(struct postgres_state *state, const struct proto_sink *sink, enum proto_flow which,
+				const struct proto_chunk *chunk, size_t *consumed);
+void postgres_close(struct postgres_state *state, const struct proto_sink *sink, enum connection_end_reason reason,
+		    uint64_t time_ns);
+void postgres_lost(struct postgres_state *state, const struct proto_sink *sink, enum proto_flow which);
+void postgres_done(struct postgres_state *state);
+size_t postgres_memory(const struct postgres_state *state);
 /* Copies bytes of a payload's begin to state->capture. */
 void postgres_capture(struct postgres_state *state, const uint8_t *bytes, size_t length);
 /* The scratch memory, made if need be; NULL: there is none. */

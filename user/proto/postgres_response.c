@@ -314,6 +314,7 @@ static enum proto_status ready_for_query(struct postgres_feed *feed)
 	if (status != 'I' && status != 'T' && status != 'E')
 		return PROTO_MALFORMED;
 	follow_transaction(feed, status);
+	state->group_ns = 0;
 	if (state->has_entry) {
 		while (postgres_entry_at(state, 0)->kind != ENTRY_SYNC)
 			postgres_drop_first(state);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a client has asked for and a server has not answered, oldest first. A ring is there while something is asked:
- * the first entries are one of the spare rings of all connections, so that neither an idle connection costs its memory
- * nor a client that waits for its answers an allocation. Only pipelines make it grow, up to POSTGRES_PIPELINE_MAX.
+ * What a client has asked for and a server has not answered, oldest first. The first entries are part of the state,
+ * which is not there when nothing is asked (postgres_idle.c): so a client that waits for its answers costs no
+ * allocation. Only pipelines make the ring grow, up to POSTGRES_PIPELINE_MAX.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,35 +11,36 @@
 
 #define GROWN_SIZE 8
 
-static int grow(struct postgres_state *state)
+void postgres_ring_init(struct postgres_state *state)
 {
-	size_t size = state->ring_size <= POSTGRES_FIRST_ENTRIES ? GROWN_SIZE : 2u * state->ring_size;
-	struct postgres_entry *ring;
-
-	if (state->ring_size == 0)
-		size = POSTGRES_FIRST_ENTRIES;
-	if (size > POSTGRES_PIPELINE_MAX)
-		return -ENOBUFS;
-	ring = state->ring_size == 0 ? postgres_spare_take(state->shared) : malloc(size * sizeof(*ring));
-	if (!ring)
-		return -ENOMEM;
-	for (size_t i = 0; i < state->open; i++)
-		ring[i] = *postgres_entry_at(state, i);
-	free(state->ring);
-	state->ring = ring;
-	state->ring_size = (uint16_t)size;
+	state->ring = state->first;
+	state->ring_size = POSTGRES_FIRST_ENTRIES;
 	state->ring_head = 0;
-	return 0;
 }
 
 static void shrink(struct postgres_state *state)
 {
-	if (state->ring_size == POSTGRES_FIRST_ENTRIES)
-		postgres_spare_give(state->shared, state->ring);
-	else
+	if (state->ring != state->first)
 		free(state->ring);
-	state->ring = NULL;
-	state->ring_size = state->ring_head = 0;
+	postgres_ring_init(state);
+}
+
+static int grow(struct postgres_state *state)
+{
+	size_t size = state->ring == state->first ? GROWN_SIZE : 2u * state->ring_size;
+	struct postgres_entry *ring;
+
+	if (size > POSTGRES_PIPELINE_MAX)
+		return -ENOBUFS;
+	ring = malloc(size * sizeof(*ring));
+	if (!ring)
+		return -ENOMEM;
+	for (size_t i = 0; i < state->open; i++)
+		ring[i] = *postgres_entry_at(state, i);
+	shrink(state);
+	state->ring = ring;
+	state->ring_size = (uint16_t)size;
+	return 0;
 }
 
 void postgres_ring_done(struct postgres_state *state)
@@ -50,7 +51,7 @@ void postgres_ring_done(struct postgres_state *state)
 
 size_t postgres_ring_memory(const struct postgres_state *state)
 {
-	return state->ring_size * sizeof(*state->ring);
+	return state->ring == state->first ? 0 : state->ring_size * sizeof(*state->ring);
 }
 
 /* The first entry of a group is marked only if it is known that the message before it ended one. */

@@ -169,7 +169,7 @@ static int capture_open(const struct config *config, enum config_backend backend
 		capture->stats_fd = -1;
 		capture->backend = backend;
 		capture->sink = *sink;
-		hash_table_init(&capture->sockets, config->capture_max_connections);
+		sockets_init(capture, config->capture_max_connections);
 		capture->bpf = capture_bpf__open();
 		error = capture->bpf ? 0 : -errno;
 	}

@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/hash_table.h"
+#include "base/id_map.h"
 #include "load/capture.h"
 #include "load/ring.h"
 
@@ -19,12 +20,12 @@
 
 #define LINKS_MAX 48
 
-/* A unix socket whose end the tracepoint backend has to look for, and the key of each connection for requests. */
+/* A unix socket whose end the tracepoint backend has to look for. */
 struct known_socket {
 	struct hash_node node;
 	uint64_t conn_id;
 	uint64_t sock;
-	uint64_t inode; /* 0: TCP, whose end the kernel tells */
+	uint64_t inode;
 	bool gone;
 };
 
@@ -51,7 +52,8 @@ struct capture {
 	int epoll_fd;
 	int stats_fd; /* keeps the kernel's program statistics on; -1 */
 	struct capture_sink sink;
-	struct hash_table sockets; /* of known_socket, by conn_id */
+	struct id_map socks;            /* of each connection, by conn_id: the key of requests */
+	struct hash_table unix_sockets; /* of known_socket, by conn_id */
 	struct hash_node *sweep_next;
 	uint64_t sweep_ns;
 	uint64_t malformed_events;
@@ -132,6 +134,7 @@ MUST_CHECK int counters_open(struct capture *capture);
 void counters_close(struct capture *capture);
 
 /* --- sockets.c */
+void sockets_init(struct capture *capture, size_t connections_max);
 void sockets_opened(struct capture *capture, const struct open_event *event);
 void sockets_ended(struct capture *capture, const struct end_event *event);
 void sockets_free(struct capture *capture);

@@ -16,14 +16,20 @@ static bool socket_equal(const struct hash_node *node, const void *key)
 	return hash_entry(node, struct known_socket, node)->conn_id == *(const uint64_t *)key;
 }
 
-static struct known_socket *socket_find(struct capture *capture, uint64_t conn_id)
+static struct known_socket *unix_find(struct capture *capture, uint64_t conn_id)
 {
-	struct hash_node *node = hash_table_find(&capture->sockets, hash_u64(conn_id, 0), socket_equal, &conn_id);
+	struct hash_node *node = hash_table_find(&capture->unix_sockets, hash_u64(conn_id, 0), socket_equal, &conn_id);
 
 	return node ? hash_entry(node, struct known_socket, node) : NULL;
 }
 
-void sockets_opened(struct capture *capture, const struct open_event *event)
+void sockets_init(struct capture *capture, size_t connections_max)
+{
+	id_map_init(&capture->socks, connections_max);
+	hash_table_init(&capture->unix_sockets, connections_max);
+}
+
+static void unix_opened(struct capture *capture, const struct open_event *event)
 {
 	struct known_socket *known = calloc(1, sizeof(*known));
 
@@ -31,26 +37,36 @@ void sockets_opened(struct capture *capture, const struct open_event *event)
 		return;
 	known->conn_id = event->conn_id;
 	known->sock = event->sock;
-	known->inode = event->family == 1 /* AF_UNIX */ ? event->inode : 0;
-	if (socket_find(capture, event->conn_id) ||
-	    hash_table_insert(&capture->sockets, &known->node, hash_u64(event->conn_id, 0)))
+	known->inode = event->inode;
+	if (hash_table_insert(&capture->unix_sockets, &known->node, hash_u64(event->conn_id, 0)))
 		free(known);
 }
 
-static void socket_forget(struct capture *capture, struct known_socket *known)
+void sockets_opened(struct capture *capture, const struct open_event *event)
+{
+	bool is_unix = event->family == 1 /* AF_UNIX */ && event->inode;
+
+	if (id_map_insert(&capture->socks, event->conn_id, event->sock) == 0 && is_unix)
+		unix_opened(capture, event);
+}
+
+static void unix_forget(struct capture *capture, struct known_socket *known)
 {
 	if (capture->sweep_next == &known->node)
-		capture->sweep_next = hash_table_next(&capture->sockets, &known->node);
-	hash_table_remove(&capture->sockets, &known->node);
+		capture->sweep_next = hash_table_next(&capture->unix_sockets, &known->node);
+	hash_table_remove(&capture->unix_sockets, &known->node);
 	free(known);
 }
 
 void sockets_ended(struct capture *capture, const struct end_event *event)
 {
-	struct known_socket *known = event->kind == END_KIND_CLOSED ? socket_find(capture, event->conn_id) : NULL;
+	struct known_socket *known;
 
+	if (event->kind != END_KIND_CLOSED || !id_map_remove(&capture->socks, event->conn_id))
+		return;
+	known = unix_find(capture, event->conn_id);
 	if (known)
-		socket_forget(capture, known);
+		unix_forget(capture, known);
 }
 
 static bool drop_socket(struct hash_node *node, void *ctx)
@@ -62,8 +78,9 @@ static bool drop_socket(struct hash_node *node, void *ctx)
 
 void sockets_free(struct capture *capture)
 {
-	hash_table_remove_if(&capture->sockets, drop_socket, NULL);
-	hash_table_done(&capture->sockets);
+	id_map_done(&capture->socks);
+	hash_table_remove_if(&capture->unix_sockets, drop_socket, NULL);
+	hash_table_done(&capture->unix_sockets);
 }
 
 /* --- requests of stream */
@@ -80,11 +97,11 @@ static int ask(const struct bpf_program *program, const uint64_t *arguments, siz
 
 static void request(struct capture *capture, uint64_t conn_id, enum request_kind kind, uint32_t position)
 {
-	struct known_socket *known = socket_find(capture, conn_id);
+	uint64_t sock;
 
 	/* Failing, it is a hint that is not taken: that costs copying, nothing else. */
-	if (known)
-		(void)ask(capture->bpf->progs.ask_request, (uint64_t[]){ known->sock, conn_id, kind, position }, 4);
+	if (id_map_find(&capture->socks, conn_id, &sock))
+		(void)ask(capture->bpf->progs.ask_request, (uint64_t[]){ sock, conn_id, kind, position }, 4);
 }
 
 static void control_skip(void *ctx, uint64_t conn_id, enum direction direction, uint32_t position)
@@ -105,9 +122,8 @@ static void control_mute(void *ctx, uint64_t conn_id)
 static void control_recognised(void *ctx, uint64_t conn_id)
 {
 	struct capture *capture = ctx;
-	const struct known_socket *known = capture->splice_link ? NULL : socket_find(capture, conn_id);
 
-	if (known && known->inode)
+	if (!capture->splice_link && unix_find(capture, conn_id))
 		unix_watch_splices(capture);
 }
 
@@ -153,6 +169,7 @@ static bool drop_gone(struct hash_node *node, void *ctx)
 	sweep->capture->sink.end(
 		sweep->capture->sink.ctx,
 		&(struct connection_end){ .conn_id = known->conn_id, .time_ns = sweep->now_ns, .kind = END_CLOSED });
+	(void)id_map_remove(&sweep->capture->socks, known->conn_id);
 	free(known);
 	return true;
 }
@@ -161,7 +178,7 @@ static void sweep_gone(struct capture *capture, uint64_t now_ns)
 {
 	struct sweep sweep = { capture, now_ns };
 
-	hash_table_remove_if(&capture->sockets, drop_gone, &sweep);
+	hash_table_remove_if(&capture->unix_sockets, drop_gone, &sweep);
 	capture->sweep_next = NULL;
 }
 
@@ -175,13 +192,13 @@ void capture_sweep(struct capture *capture, uint64_t now_ns)
 		return;
 	capture->sweep_ns = now_ns;
 	if (!node)
-		node = hash_table_next(&capture->sockets, NULL);
+		node = hash_table_next(&capture->unix_sockets, NULL);
 	for (int i = 0; node && i < SWEEP_MAX; i++) {
 		struct known_socket *known = hash_entry(node, struct known_socket, node);
 
-		node = hash_table_next(&capture->sockets, node);
+		node = hash_table_next(&capture->unix_sockets, node);
 		capture->sweep_next = node;
-		known->gone = known->inode && socket_is_lost(capture, known);
+		known->gone = socket_is_lost(capture, known);
 		gone |= known->gone;
 	}
 	if (!gone)

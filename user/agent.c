@@ -25,6 +25,20 @@
 #define STREAM_BYTES_MAX (64ULL << 20)
 #define PROCESSES_MAX 16384
 #define KEEP_DEAD_NS 30000000000ULL
+#define GIVE_BACK_CONNECTIONS 1024 /* some hundred KB */
+
+/* What many connections held goes back when they are gone: glibc keeps it, unless it lies at the heap's end. */
+static void give_back(struct agent *agent)
+{
+	size_t connections = stream_table_connections(agent->streams);
+
+	if (connections >= agent->connections_peak) {
+		agent->connections_peak = connections;
+	} else if (agent->connections_peak - connections >= GIVE_BACK_CONNECTIONS) {
+		agent->connections_peak = connections;
+		malloc_trim(0);
+	}
+}
 
 static void housekeep(struct agent *agent)
 {
@@ -38,6 +52,7 @@ static void housekeep(struct agent *agent)
 	agent_watch_losses(agent);
 	agent_usage_refresh(agent, false);
 	agent_export_watch(agent);
+	give_back(agent);
 	if (agent->now_ns - agent->expired_ns < EXPIRY_NS)
 		return;
 	agent->expired_ns = agent->now_ns;

@@ -51,6 +51,7 @@ struct agent {
 	struct trace *trace;         /* its; likewise */
 	struct snapshot snapshot;
 	struct loop_source *drain_timer;
+	size_t connections_peak;       /* since memory was given back last */
 	struct hash_table executables; /* agent_select.c: processes whose executable was looked at */
 	uint64_t drain_interval_ns;
 	uint64_t idle_drains; /* in a row that found nothing */

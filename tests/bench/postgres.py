@@ -19,7 +19,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
 
-from http_lab import Agent, Cgroup, free_port, total  # noqa: E402
+from http_lab import Agent, Cgroup, free_port, total, wait_until  # noqa: E402
 from postgres_lab import CLIENT, SERVER, Postgres  # noqa: E402
 
 STATEMENTS = 20
@@ -125,7 +125,7 @@ async def hold(port, count):
 
 
 def memory(folder, connections):
-    """KiB before and with them, at both ends, and what sonde counts of itself."""
+    """KiB before, with and after them, at both ends, and what sonde counts of itself."""
     cgroup = Cgroup()
     agent = Agent(cgroup, os.path.join(folder, "sonde.log"))
     try:
@@ -137,9 +137,11 @@ def memory(folder, connections):
         time.sleep(0.3)
         samples = agent.samples()
         counted = total(samples, "db_client_connection_count"), total(samples, "db_server_connection_count")
-        result = before, memory_kib(agent.process.pid), total(samples, "sonde_stream_memory_bytes"), counted
+        during = memory_kib(agent.process.pid)
         child.communicate("\n")
-        return result
+        wait_until(lambda: not total(agent.samples(), "db_client_connection_count"), 10, "the connections to be gone")
+        time.sleep(2)  # it gives memory back once in a second
+        return before, during, memory_kib(agent.process.pid), total(samples, "sonde_stream_memory_bytes"), counted
     finally:
         agent.stop()
         cgroup.remove()
@@ -161,12 +163,15 @@ def rows(options):
                 table.append([f"pgbench -S -M {options.protocol} -c 4, {mode}, transactions/s", spread(rates["off"]),
                               spread(rates[mode]), f"{ratio:.3f}"])
         if options.connections:
-            before, after, stream, counted = memory(folder, options.connections)
+            before, after, closed, stream, counted = memory(folder, options.connections)
             wrong += int(counted != (options.connections, options.connections))
             table += [[f"resident MiB with {options.connections:,} connections, {STATEMENTS} statements each",
                        f"{before / 1024:.1f}", f"{after / 1024:.1f}", ""],
+                      ["of these, bytes of a connection's end", "",
+                       f"{(after - before) * 512 / options.connections:,.0f}", ""],
                       ["of these, parsers' bytes of a connection's end", "",
-                       f"{stream / 2 / options.connections:,.0f}", ""]]
+                       f"{stream / 2 / options.connections:,.0f}", ""],
+                      ["resident MiB when they are closed", "", f"{closed / 1024:.1f}", ""]]
     return table, wrong
 
 

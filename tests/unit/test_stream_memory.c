@@ -98,7 +98,7 @@ static void no_connection_is_told(void **state)
 	unsigned int n;
 
 	(void)state;
-	for (n = 0; n < 3; n++) { /* the connection, its names, the table */
+	for (n = 0; n < 3; n++) { /* the connection, its rest, the table */
 		world_init(&world);
 		failure = (struct failure){ .after = n };
 		open_named(&world);
@@ -128,6 +128,31 @@ static void no_parser_is_told(void **state)
 	world_done(&world);
 }
 
+/* What is in good order holds nothing that only ends and holes need; without memory for that nothing is waited for. */
+static void ends_without_memory(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_init(&world);
+	world_open(&world);
+	world_receive(&world, "Q000000");
+	world_send(&world, "R000000");
+	world_receive(&world, "Q000000");
+	failure = (struct failure){ .after = 0, .lasts = true };
+	world_end(&world, END_RECEIVE, END_NORMAL);
+	world_send(&world, "R000000");
+	world_receive(&world, "Q000000");
+	world_end(&world, END_CLOSED, END_RESET);
+	failure = (struct failure){ .after = LONG_MAX };
+	assert_int_equal(stream_table_connections(world.table), 0);
+	assert_int_equal(world.exchange_count, 3);
+	assert_int_equal(world.exchanges[1].error, EXCHANGE_COMPLETE);
+	assert_int_equal(world.exchanges[2].error, EXCHANGE_CONNECTION_RESET);
+	assert_int_equal(world.active, 0);
+	world_done(&world);
+}
+
 static void no_table(void **state)
 {
 	struct stream_config config = { .max_connections = 1 };
@@ -147,6 +172,7 @@ int main(void)
 		cmocka_unit_test(each_allocation_fails),
 		cmocka_unit_test(no_connection_is_told),
 		cmocka_unit_test(no_parser_is_told),
+		cmocka_unit_test(ends_without_memory),
 		cmocka_unit_test(no_table),
 	};
 

@@ -53,13 +53,18 @@ struct lane {
 	uint32_t next; /* position of the next byte to be parsed */
 	uint8_t detour;
 	uint8_t stall;
-	bool skipping;     /* nothing up to skip_to is needed: the kernel may be silent */
-	bool before_start; /* LANE_SEARCHING since the connection is older than the agent */
-	uint32_t torn;     /* bytes that were lost before there was a parser to tell */
+	bool skipping;         /* nothing up to skip_to is needed: the kernel may be silent */
+	bool before_start : 1; /* LANE_SEARCHING since the connection is older than the agent */
+	bool second : 1;       /* which of the connection's lanes it is */
 	uint32_t skip_to;
-	uint32_t end_position;
 	uint32_t hole_start; /* the last hole given up: bytes from there may still come, late */
 	uint32_t hole_end;
+};
+
+/* What a lane has besides while something is held, or lost before it was parsed, or its end is near. */
+struct lane_rest {
+	uint32_t torn; /* bytes that were lost before there was a parser to tell */
+	uint32_t end_position;
 	uint32_t piece_count;
 	uint32_t tries; /* segments in which detection found nothing */
 	struct piece *head;
@@ -68,43 +73,46 @@ struct lane {
 	uint64_t end_ns;
 };
 
-struct short_endpoint {
-	uint16_t family;
-	uint16_t port;
-	uint8_t address[16];
+/* What a connection needs only while it is not parsed in good order: nearly all are, and there are many. */
+struct connection_rest {
+	struct lane_rest lanes[2];
+	/* By direction. PHASE_DETECT: passed over. PHASE_PARSED: of a dead lane. PHASE_UNPARSED: since the last report.
+	 */
+	uint64_t bytes[2];
+	uint64_t unparsed_ns;
+	uint64_t close_ns;
+	struct connection *pending_next;
+	struct connection *pending_previous;
 };
 
 struct connection {
 	struct hash_node node;
 	uint64_t conn_id;
-	const struct proto_ops *ops; /* PHASE_PARSED, else NULL */
-	void *state;                 /* likewise; owned */
-	uint32_t memory;             /* of state, as counted in the table's bytes */
+	const struct proto_ops *ops;  /* PHASE_PARSED, else NULL */
+	void *state;                  /* likewise; owned */
+	struct connection_rest *rest; /* owned; NULL: connection_is_quiet, or there was no memory for it */
+	uint32_t memory;              /* of state, as counted in the table's bytes */
 	uint8_t phase;
 	uint8_t side;
 	uint8_t reason; /* PHASE_UNPARSED: enum unparsed_reason */
 	uint8_t close_reason;
 	uint8_t heard_direction;
-	uint8_t tls;     /* enum tls_version: a session's plaintext */
-	bool from_start; /* the first bytes seen are the first there were */
-	bool shared;     /* see struct connection_open */
-	bool closing;    /* END_CLOSED came, something is still awaited */
-	bool pending;    /* in the table's list of those that wait for time to pass */
+	uint8_t tls;         /* enum tls_version: a session's plaintext */
+	bool from_start : 1; /* the first bytes seen are the first there were */
+	bool shared : 1;     /* see struct connection_open */
+	bool closing : 1;    /* END_CLOSED came, something is still awaited */
+	bool pending : 1;    /* in the table's list of those that wait for time to pass */
+	uint8_t address_size;
 	uint32_t tgid;
 	uint32_t active;    /* requests in flight, as told */
 	uint32_t origin[2]; /* likewise; of TCP where it was opened */
 	struct lane lanes[2];
-	/* By direction. PHASE_DETECT: passed over. PHASE_PARSED: of a dead lane. PHASE_UNPARSED: since the last report.
-	 */
-	uint64_t bytes[2];
 	uint64_t opened_ns;
-	uint64_t unparsed_ns;
-	uint64_t close_ns;
-	uint64_t heard_ns; /* time of the last segment: the chunks of one call share it */
-	struct connection *pending_next;
-	struct connection *pending_previous;
-	struct short_endpoint endpoints[2]; /* local, remote */
-	char *paths;                        /* of unix sockets: "local\0remote\0", else NULL; owned */
+	uint64_t heard_ns;    /* time of the last segment: the chunks of one call share it */
+	uint16_t families[2]; /* local, remote, as the ports */
+	uint16_t ports[2];
+	/* Both addresses, as long as they are not all zeros, and of unix sockets both paths, each with its NUL. */
+	uint8_t names[];
 };
 
 struct stream_table {
@@ -162,6 +170,27 @@ static inline void segment_trim(struct segment *segment, uint32_t length)
 		segment->data += cut;
 }
 
+static inline struct connection *lane_connection(const struct lane *lane)
+{
+	return (struct connection *)(void *)((char *)(uintptr_t)(lane - lane->second) -
+					     offsetof(struct connection, lanes));
+}
+
+static inline struct lane_rest *lane_rest(const struct lane *lane)
+{
+	const struct connection *conn = lane_connection(lane);
+
+	return conn->rest ? &conn->rest->lanes[lane->second] : NULL;
+}
+
+/* The first held segment, or NULL. */
+static inline struct piece *lane_head(const struct lane *lane)
+{
+	const struct lane_rest *rest = lane->detour & LANE_QUEUED ? lane_rest(lane) : NULL;
+
+	return rest ? rest->head : NULL;
+}
+
 /* detect.c: what an undecided connection, or a lane that searches, makes of a segment that begins at lane->next.
  * `force`: no more bytes are to be waited for. */
 enum stall detect_offer(struct stream_table *table, struct connection *conn, struct segment *view, bool at_start,
@@ -208,6 +237,10 @@ void queue_push_front(struct stream_table *table, struct lane *lane, struct piec
 uint64_t queue_drop(struct stream_table *table, struct lane *lane);
 
 /* finish.c */
+/* conn->rest, made if need be. NULL: there is no memory. */
+struct connection_rest *connection_rest(struct connection *conn);
+/* Frees what a quiet connection does not need. */
+void connection_settle(struct connection *conn);
 /* Gives the connection a parser; false: no room, the connection is unparsed now, and `view` with it. */
 bool connection_begin(struct stream_table *table, struct connection *conn, const struct proto_ops *ops, enum side side,
 		      struct segment *view);

@@ -37,12 +37,13 @@ static void sight_take(struct sight *sight, const struct lane *lane, const struc
 	sight->bytes = view->data;
 	sight->length = view->captured_offset ? 0 : view->captured_length;
 	sight->growing = sight->length == view->length && sight->length < sizeof(sight->window);
-	if (!sight->growing || !lane->head)
+	if (!sight->growing || !lane_head(lane))
 		return;
 	sight->bytes = sight->window;
 	sight->length = 0;
 	sight_append(sight, view);
-	for (piece = lane->head; piece && sight->growing && piece->segment.position == position; piece = piece->next) {
+	for (piece = lane_head(lane); piece && sight->growing && piece->segment.position == position;
+	     piece = piece->next) {
 		if (piece->segment.captured_offset) {
 			sight->growing = false;
 			return;
@@ -119,17 +120,18 @@ static enum proto_detect look_for_protocol(const struct stream_table *table, con
 /* More bytes would help: they follow on this lane, unless what is held next shows a hole between. */
 static enum stall wait_for_more(const struct lane *lane)
 {
-	return lane->head ? STALL_TIME : STALL_MORE;
+	return lane_head(lane) ? STALL_TIME : STALL_MORE;
 }
 
 static bool search_is_hopeless(const struct connection *conn)
 {
+	const struct connection_rest *rest = conn->rest;
 	unsigned int d, exhausted = 0;
 
 	for (d = 0; d < 2; d++) {
-		if (conn->lanes[d].tries >= SEARCH_ONE_SIDED_MAX)
+		if (rest->lanes[d].tries >= SEARCH_ONE_SIDED_MAX)
 			return true;
-		if (conn->lanes[d].tries >= SEARCH_SEGMENTS_MAX || conn->bytes[d] >= SEARCH_BYTES_MAX)
+		if (rest->lanes[d].tries >= SEARCH_SEGMENTS_MAX || rest->bytes[d] >= SEARCH_BYTES_MAX)
 			exhausted++;
 	}
 	return exhausted == 2;
@@ -139,12 +141,12 @@ static void pass_over_undecided(struct stream_table *table, struct connection *c
 {
 	struct lane *lane = &conn->lanes[view->direction];
 
-	if (conn->from_start && !conn->lanes[0].torn && !conn->lanes[1].torn) {
+	if (conn->from_start && !conn->rest->lanes[0].torn && !conn->rest->lanes[1].torn) {
 		connection_unparsed(table, conn, UNPARSED_UNKNOWN, view);
 		return;
 	}
-	conn->bytes[view->direction] += view->length;
-	lane->tries++;
+	conn->rest->bytes[view->direction] += view->length;
+	lane_rest(lane)->tries++;
 	lane_advance(lane, view->length);
 	segment_trim(view, view->length);
 	if (search_is_hopeless(conn))

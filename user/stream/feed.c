@@ -21,22 +21,30 @@ static enum direction direction_of(const struct connection *conn, enum proto_flo
 	return (conn->side == SIDE_SERVER) == (flow == FLOW_REQUEST) ? DIRECTION_RECEIVE : DIRECTION_SEND;
 }
 
-static void lengthen(struct endpoint *endpoint, const struct short_endpoint *from, const char *path)
+/* `path`: where it lies, if it is a unix socket. Returns its length, with its NUL. */
+static size_t lengthen(const struct connection *conn, unsigned int which, const uint8_t *path,
+		       struct endpoint *ret_endpoint)
 {
-	endpoint->family = from->family;
-	endpoint->port = from->port;
-	memcpy(endpoint->address, from->address, sizeof(endpoint->address));
-	endpoint->path[0] = '\0';
-	if (path)
-		memcpy(endpoint->path, path, strnlen(path, sizeof(endpoint->path) - 1) + 1);
+	size_t size = conn->address_size, length = 0;
+
+	ret_endpoint->family = conn->families[which];
+	ret_endpoint->port = conn->ports[which];
+	memcpy(ret_endpoint->address, conn->names + which * size, size);
+	memset(ret_endpoint->address + size, 0, sizeof(ret_endpoint->address) - size);
+	ret_endpoint->path[0] = '\0';
+	if (ret_endpoint->family != AF_UNIX)
+		return 0;
+	length = strnlen((const char *)path, sizeof(ret_endpoint->path) - 1) + 1;
+	memcpy(ret_endpoint->path, path, length);
+	return length;
 }
 
 void connection_endpoints(const struct connection *conn, struct endpoint *ret_local, struct endpoint *ret_remote)
 {
-	const char *paths = conn->paths;
+	const uint8_t *path = conn->names + 2u * conn->address_size;
 
-	lengthen(ret_local, &conn->endpoints[0], paths);
-	lengthen(ret_remote, &conn->endpoints[1], paths ? paths + strlen(paths) + 1 : NULL);
+	path += lengthen(conn, 0, path, ret_local);
+	(void)lengthen(conn, 1, path, ret_remote);
 }
 
 /* What belongs to the connection. */
@@ -62,7 +70,7 @@ static void share_positions(const struct connection *conn, struct exchange *exch
 	uint32_t response = conn->origin[is_server ? DIRECTION_SEND : DIRECTION_RECEIVE];
 
 	exchange->positions_shared = conn->shared;
-	if (!conn->shared || (!conn->tls && conn->endpoints[0].family != AF_UNIX))
+	if (!conn->shared || (!conn->tls && conn->families[0] != AF_UNIX))
 		return;
 	exchange->request_position += request;
 	if (!conn->tls) {
@@ -216,7 +224,8 @@ static void lose_step(struct stream_table *table, struct connection *conn, struc
 static void pass_over_dead(struct stream_table *table, struct connection *conn, struct segment *view)
 {
 	table->losses.skipped_bytes[SKIP_MALFORMED] += view->length;
-	conn->bytes[view->direction] += view->length;
+	if (conn->rest)
+		conn->rest->bytes[view->direction] += view->length;
 	lane_advance(&conn->lanes[view->direction], view->length);
 	segment_trim(view, view->length);
 }
@@ -225,6 +234,7 @@ static void pass_over_dead(struct stream_table *table, struct connection *conn, 
 static void kill_lane(struct stream_table *table, struct connection *conn, struct segment *view)
 {
 	conn->lanes[view->direction].detour |= LANE_DEAD;
+	(void)connection_rest(conn);
 	count_memory(table, conn);
 	pass_over_dead(table, conn, view);
 	if (conn->lanes[!view->direction].detour & LANE_DEAD)
@@ -342,7 +352,7 @@ void feed_in_order(struct stream_table *table, struct connection *conn, const st
 	} else if (feed_whole(table, conn, segment, &view, &stall)) {
 		end_feeding(table, conn, NULL);
 	}
-	if (stall || conn->lanes[!segment->direction].head)
+	if (stall || lane_head(&conn->lanes[!segment->direction]))
 		order_after_feed(table, conn, &view, segment->direction, stall);
 }
 
@@ -391,8 +401,8 @@ void feed_hole(struct stream_table *table, struct connection *conn, const struct
 	if (conn->phase == PHASE_PARSED)
 		search_passed(conn, like->direction, length, 0);
 	if (conn->phase == PHASE_DETECT) {
-		table->losses.out_of_step[STEP_GAP] += !lane->torn;
-		lane->torn += length;
+		table->losses.out_of_step[STEP_GAP] += !lane_rest(lane)->torn;
+		lane_rest(lane)->torn += length;
 	}
 	lane_advance(lane, length);
 }

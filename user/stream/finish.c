@@ -3,27 +3,54 @@
  * Where the parsing of a connection begins and ends: its protocol is known, it is given up, its ends are told, it is
  * gone. Whatever happens, each of its bytes is parsed, or counted under one reason.
  */
+#include <string.h>
+
 #include "stream/connection_table.h"
 
+struct connection_rest *connection_rest(struct connection *conn)
+{
+	if (!conn->rest)
+		conn->rest = calloc(1, sizeof(*conn->rest));
+	return conn->rest;
+}
+
+/* A lane that searches has nothing but its place. */
+static bool is_quiet(const struct connection *conn)
+{
+	return conn->phase == PHASE_PARSED && !conn->pending && !conn->closing &&
+	       !((conn->lanes[0].detour | conn->lanes[1].detour) & ~LANE_SEARCHING);
+}
+
+void connection_settle(struct connection *conn)
+{
+	if (!conn->rest || !is_quiet(conn))
+		return;
+	free(conn->rest);
+	conn->rest = NULL;
+}
+
+/* What waits has a rest: its end is known, or something is held. */
 void connection_pend(struct stream_table *table, struct connection *conn, bool pending)
 {
-	if (pending == conn->pending)
+	struct connection_rest *rest = conn->rest;
+
+	if (pending == conn->pending || !rest)
 		return;
 	conn->pending = pending;
 	if (pending) {
-		conn->pending_previous = NULL;
-		conn->pending_next = table->pending;
+		rest->pending_previous = NULL;
+		rest->pending_next = table->pending;
 		if (table->pending)
-			table->pending->pending_previous = conn;
+			table->pending->rest->pending_previous = conn;
 		table->pending = conn;
 		return;
 	}
-	if (conn->pending_next)
-		conn->pending_next->pending_previous = conn->pending_previous;
-	if (conn->pending_previous)
-		conn->pending_previous->pending_next = conn->pending_next;
+	if (rest->pending_next)
+		rest->pending_next->rest->pending_previous = rest->pending_previous;
+	if (rest->pending_previous)
+		rest->pending_previous->rest->pending_next = rest->pending_next;
 	else
-		table->pending = conn->pending_next;
+		table->pending = rest->pending_next;
 }
 
 /* Without memory for what is shared, the connection does without. */
@@ -58,18 +85,20 @@ bool connection_begin(struct stream_table *table, struct connection *conn, const
 		ops->joined(state);
 	for (d = 0; d < 2; d++) {
 		struct lane *lane = &conn->lanes[d];
+		uint32_t torn = conn->rest->lanes[d].torn;
+		uint64_t passed = conn->rest->bytes[d];
 
 		lane->detour &= ~LANE_NOT_PARSED;
 		/* This lane stands at a boundary. The other one does if nothing of it was missed. */
-		if (d != view->direction && (!conn->from_start || lane->torn || conn->bytes[d] > 0)) {
+		if (d != view->direction && (!conn->from_start || torn || passed > 0)) {
 			lane->detour |= LANE_SEARCHING;
 			lane->before_start = !conn->from_start;
 		}
-		if (lane->torn)
+		if (torn)
 			ops->lost(state, &table->sink, feed_flow(conn, d));
-		search_passed(conn, d, lane->torn + conn->bytes[d], 0);
-		table->losses.skipped_bytes[conn->from_start ? SKIP_RESYNC : SKIP_BEFORE_START] += conn->bytes[d];
-		conn->bytes[d] = 0;
+		search_passed(conn, d, torn + passed, 0);
+		table->losses.skipped_bytes[conn->from_start ? SKIP_RESYNC : SKIP_BEFORE_START] += passed;
+		conn->rest->bytes[d] = 0;
 	}
 	return true;
 }
@@ -88,7 +117,8 @@ static void free_state(struct stream_table *table, struct connection *conn)
 static void count_unparsed(struct stream_table *table, struct connection *conn, enum direction direction,
 			   uint64_t length)
 {
-	conn->bytes[direction] += length;
+	if (conn->rest)
+		conn->rest->bytes[direction] += length;
 	if (conn->reason == UNPARSED_MALFORMED)
 		table->losses.skipped_bytes[SKIP_MALFORMED] += length;
 }
@@ -99,20 +129,23 @@ void connection_count_unparsed(struct stream_table *table, struct connection *co
 	segment_trim(view, view->length);
 }
 
+/* Without memory neither bytes nor times are known. */
 static void report(struct stream_table *table, struct connection *conn, bool final)
 {
+	struct connection_rest *rest = conn->rest;
 	struct unparsed_report told = {
 		.conn_id = conn->conn_id,
 		.tgid = conn->tgid,
 		.reason = conn->reason,
-		.bytes = { conn->bytes[0], conn->bytes[1] },
 		.final = final,
 	};
 
-	if (final && conn->close_ns > conn->unparsed_ns)
-		told.lifetime_ns = conn->close_ns - conn->unparsed_ns;
-	conn->bytes[0] = 0;
-	conn->bytes[1] = 0;
+	if (rest) {
+		memcpy(told.bytes, rest->bytes, sizeof(told.bytes));
+		memset(rest->bytes, 0, sizeof(rest->bytes));
+		if (final && rest->close_ns > rest->unparsed_ns)
+			told.lifetime_ns = rest->close_ns - rest->unparsed_ns;
+	}
 	table->callbacks.unparsed(table->callbacks.ctx, &told);
 }
 
@@ -131,7 +164,8 @@ void connection_unparsed(struct stream_table *table, struct connection *conn, en
 {
 	unsigned int d;
 
-	conn->unparsed_ns = conn->heard_ns;
+	if (connection_rest(conn))
+		conn->rest->unparsed_ns = conn->heard_ns;
 	close_state(table, conn, END_NORMAL, conn->heard_ns);
 	connection_pend(table, conn, false);
 	conn->phase = PHASE_UNPARSED;
@@ -156,15 +190,29 @@ void connection_no_room(struct stream_table *table, struct connection *conn, str
 	connection_unparsed(table, conn, UNPARSED_NO_ROOM, view);
 }
 
-static void know_end(struct lane *lane, const struct connection_end *end, enum direction direction)
+static void know_end(struct connection *conn, const struct connection_end *end, enum direction direction)
 {
-	lane->detour |= LANE_END_KNOWN;
-	lane->end_ns = end->time_ns;
+	struct lane_rest *rest = &conn->rest->lanes[direction];
+
+	conn->lanes[direction].detour |= LANE_END_KNOWN;
+	rest->end_ns = end->time_ns;
 	if (end->positions_known)
-		lane->end_position = end->position[direction];
+		rest->end_position = end->position[direction];
 	else
-		lane->end_position = lane->tail ? lane->tail->segment.position + lane->tail->segment.length :
-						  lane->next;
+		rest->end_position = rest->tail ? rest->tail->segment.position + rest->tail->segment.length :
+						  conn->lanes[direction].next;
+}
+
+static void half_end(struct stream_table *table, struct connection *conn, const struct connection_end *end,
+		     enum direction direction)
+{
+	/* A reset is not an end of stream: what can still be read is read, then the socket closes. Without memory that
+	 * tells an end of stream as well. */
+	if (end->reason != END_NORMAL || !connection_rest(conn))
+		return;
+	if (!(conn->lanes[direction].detour & LANE_ENDED))
+		know_end(conn, end, direction);
+	(void)order_settle(table, conn, direction);
 }
 
 void connection_end(struct stream_table *table, struct connection *conn, const struct connection_end *end)
@@ -174,19 +222,20 @@ void connection_end(struct stream_table *table, struct connection *conn, const s
 	if (conn->closing)
 		return;
 	if (end->kind != END_CLOSED) {
-		/* A reset is not an end of stream: what can still be read is read, then the socket closes. */
-		if (end->reason != END_NORMAL)
-			return;
-		if (!(conn->lanes[direction].detour & LANE_ENDED))
-			know_end(&conn->lanes[direction], end, direction);
-		(void)order_settle(table, conn, direction);
+		half_end(table, conn, end, direction);
 		return;
 	}
 	conn->closing = true;
 	conn->close_reason = (uint8_t)end->reason;
-	conn->close_ns = end->time_ns;
+	/* Without memory nothing is waited for. */
+	if (!connection_rest(conn)) {
+		conn->heard_ns = end->time_ns;
+		connection_finish(table, conn);
+		return;
+	}
+	conn->rest->close_ns = end->time_ns;
 	for (direction = DIRECTION_RECEIVE; direction <= DIRECTION_SEND; direction++) {
-		know_end(&conn->lanes[direction], end, direction);
+		know_end(conn, end, direction);
 		if (conn->phase == PHASE_UNPARSED)
 			count_unparsed(table, conn, direction, end->skipped[direction]);
 	}
@@ -207,10 +256,11 @@ static void conclude_parsed(struct stream_table *table, struct connection *conn)
 		search_passed(conn, d, held, 0);
 		dead = dead || (lane->detour & LANE_DEAD);
 	}
-	close_state(table, conn, conn->close_reason, conn->close_ns);
+	close_state(table, conn, conn->close_reason, conn->rest ? conn->rest->close_ns : conn->heard_ns);
 	if (!dead)
 		return;
-	conn->unparsed_ns = conn->close_ns;
+	if (conn->rest)
+		conn->rest->unparsed_ns = conn->rest->close_ns;
 	conn->reason = UNPARSED_MALFORMED;
 	report(table, conn, false);
 	report(table, conn, true);
@@ -218,9 +268,11 @@ static void conclude_parsed(struct stream_table *table, struct connection *conn)
 
 void connection_conclude(struct stream_table *table, struct connection *conn)
 {
+	const struct connection_rest *rest = conn->rest;
+
 	conn->closing = true;
-	if (conn->phase == PHASE_DETECT &&
-	    (conn->bytes[0] || conn->bytes[1] || conn->lanes[0].head || conn->lanes[1].head))
+	if (rest && conn->phase == PHASE_DETECT &&
+	    (rest->bytes[0] || rest->bytes[1] || rest->lanes[0].head || rest->lanes[1].head))
 		connection_unparsed(table, conn, UNPARSED_UNKNOWN, NULL);
 	if (conn->phase == PHASE_PARSED)
 		conclude_parsed(table, conn);
@@ -245,6 +297,6 @@ void connection_free(struct stream_table *table, struct connection *conn)
 	free_state(table, conn);
 	if (table->last == conn)
 		table->last = NULL;
-	free(conn->paths);
+	free(conn->rest);
 	free(conn);
 }

@@ -68,10 +68,11 @@ static bool place_head(struct stream_table *table, struct connection *conn, stru
 static bool fill_up_to_end(struct stream_table *table, struct connection *conn, enum direction direction, bool force)
 {
 	struct lane *lane = &conn->lanes[direction];
-	uint32_t missing = lane->end_position - lane->next;
-	struct segment like = { .conn_id = conn->conn_id, .direction = direction, .time_ns = lane->end_ns };
+	const struct lane_rest *rest = lane_rest(lane);
+	uint32_t missing = rest->end_position - lane->next;
+	struct segment like = { .conn_id = conn->conn_id, .direction = direction, .time_ns = rest->end_ns };
 
-	if (!position_before(lane->next, lane->end_position))
+	if (!position_before(lane->next, rest->end_position))
 		return true;
 	/* What has arrived may be read much later: only the connection's end says that it never will be. */
 	if (!conn->closing && direction == DIRECTION_RECEIVE)
@@ -89,7 +90,7 @@ static void reach_end(struct stream_table *table, struct connection *conn, enum 
 {
 	struct lane *lane = &conn->lanes[direction];
 
-	if (!(lane->detour & LANE_END_KNOWN) || (lane->detour & LANE_ENDED) || lane->head)
+	if (!(lane->detour & LANE_END_KNOWN) || (lane->detour & LANE_ENDED) || lane_head(lane))
 		return;
 	if (conn->phase == PHASE_UNPARSED || !fill_up_to_end(table, conn, direction, force))
 		return;
@@ -102,7 +103,7 @@ static void reach_end(struct stream_table *table, struct connection *conn, enum 
 	table->feeding = conn;
 	table->feeding_lane = lane;
 	table->feeding_end = lane->next;
-	conn->ops->end(conn->state, &table->sink, feed_flow(conn, direction), lane->end_ns);
+	conn->ops->end(conn->state, &table->sink, feed_flow(conn, direction), lane_rest(lane)->end_ns);
 }
 
 /* Takes what is held as far as it goes. True: something moved, the other lane may go on. */
@@ -114,12 +115,12 @@ static bool drain(struct stream_table *table, struct connection *conn, enum dire
 	enum phase phase = conn->phase;
 
 	lane->stall = STALL_NONE;
-	while (lane->head && place_head(table, conn, lane, force))
+	while (lane_head(lane) && place_head(table, conn, lane, force))
 		;
 	reach_end(table, conn, direction, force);
 	moved = lane->next != next || conn->phase != phase || ended != (bool)(lane->detour & LANE_ENDED);
-	if (moved || lane->stall == STALL_NONE)
-		lane->stalled_ns = 0;
+	if (conn->rest && (moved || lane->stall == STALL_NONE))
+		lane_rest(lane)->stalled_ns = 0;
 	return moved;
 }
 
@@ -135,8 +136,10 @@ bool order_settle(struct stream_table *table, struct connection *conn, enum dire
 	}
 	stalled = conn->lanes[0].stall == STALL_TIME || conn->lanes[1].stall == STALL_TIME;
 	connection_pend(table, conn, stalled);
-	if (!conn->closing || stalled)
+	if (!conn->closing || stalled) {
+		connection_settle(conn);
 		return true;
+	}
 	connection_finish(table, conn);
 	return false;
 }
@@ -148,7 +151,7 @@ static void hold(struct stream_table *table, struct connection *conn, struct seg
 
 	if (queue_insert(table, lane, view, at_start))
 		return;
-	while (lane->head && !position_before(view->position, lane->head->segment.position))
+	while (lane_head(lane) && !position_before(view->position, lane_head(lane)->segment.position))
 		(void)place_head(table, conn, lane, true);
 	(void)place(table, conn, view, &at_start, true);
 }
@@ -167,9 +170,12 @@ static void read_end(struct stream_table *table, struct connection *conn, const 
 
 	if (segment->direction != DIRECTION_RECEIVE || (lane->detour & LANE_ENDED) || conn->closing)
 		return;
+	/* Without memory the connection's end tells it. */
+	if (!connection_rest(conn))
+		return;
 	lane->detour |= LANE_END_KNOWN;
-	lane->end_position = segment->position;
-	lane->end_ns = segment->time_ns;
+	lane_rest(lane)->end_position = segment->position;
+	lane_rest(lane)->end_ns = segment->time_ns;
 	(void)order_settle(table, conn, segment->direction);
 }
 
@@ -182,6 +188,7 @@ static bool continues_call(const struct connection *conn, const struct segment *
 void order_segment(struct stream_table *table, struct connection *conn, const struct segment *segment)
 {
 	struct lane *lane = &conn->lanes[segment->direction];
+	const struct piece *head = lane_head(lane);
 	struct segment view = *segment;
 	bool at_start = !continues_call(conn, segment);
 	enum stall stall;
@@ -196,13 +203,13 @@ void order_segment(struct stream_table *table, struct connection *conn, const st
 		read_end(table, conn, segment);
 		return;
 	}
-	if (lane->head && lane->head->segment.position == lane->next) {
+	if (head && head->segment.position == lane->next) {
 		hold(table, conn, &view, at_start);
 	} else {
 		stall = place(table, conn, &view, &at_start, false);
 		if (stall)
 			hold(table, conn, &view, at_start);
-		else if (lane->head)
+		else if (lane_head(lane))
 			table->losses.reordered_segments++;
 	}
 	(void)order_settle(table, conn, segment->direction);
@@ -226,16 +233,18 @@ static bool patience_is_over(struct stream_table *table, const struct connection
 			     uint64_t now_ns)
 {
 	uint64_t hold_ns = table->config.hold_ns * (conn->tls ? TLS_PATIENCE : 1);
-	uint64_t since_ns = lane->head ? lane->head->seen_ns : lane->stalled_ns;
+	struct lane_rest *rest = lane_rest(lane);
 	struct piece *piece;
+	uint64_t since_ns;
 
-	if (lane->stall != STALL_TIME)
+	if (lane->stall != STALL_TIME || !rest)
 		return false;
+	since_ns = rest->head ? rest->head->seen_ns : rest->stalled_ns;
 	if (since_ns)
 		return now_ns - since_ns >= hold_ns;
-	if (!lane->head)
-		lane->stalled_ns = now_ns;
-	for (piece = lane->head; piece; piece = piece->next)
+	if (!rest->head)
+		rest->stalled_ns = now_ns;
+	for (piece = rest->head; piece; piece = piece->next)
 		if (!piece->seen_ns)
 			piece->seen_ns = now_ns;
 	return false;
@@ -253,7 +262,7 @@ void order_tick(struct stream_table *table, struct connection *conn, uint64_t no
 		while (patience_is_over(table, conn, lane, now_ns)) {
 			if (conn->closing)
 				force_all(table, conn, first);
-			else if (lane->head)
+			else if (lane_head(lane))
 				(void)place_head(table, conn, lane, true);
 			else
 				reach_end(table, conn, direction, true);

@@ -30,14 +30,15 @@ static struct piece *piece_new(const struct segment *view, bool at_start)
 
 static void link_after(struct lane *lane, struct piece *before, struct piece *piece)
 {
-	struct piece **link = before ? &before->next : &lane->head;
+	struct lane_rest *rest = lane_rest(lane);
+	struct piece **link = before ? &before->next : &rest->head;
 
 	piece->next = *link;
 	*link = piece;
 	if (!piece->next)
-		lane->tail = piece;
+		rest->tail = piece;
 	lane->detour |= LANE_QUEUED;
-	lane->piece_count++;
+	rest->piece_count++;
 }
 
 static bool covers(const struct segment *held, const struct segment *view)
@@ -50,15 +51,16 @@ static bool covers(const struct segment *held, const struct segment *view)
 bool queue_insert(struct stream_table *table, struct lane *lane, const struct segment *view, bool at_start)
 {
 	size_t bytes = sizeof(struct piece) + view->captured_length;
-	struct piece *piece, *before = lane->tail;
+	struct lane_rest *rest = connection_rest(lane_connection(lane)) ? lane_rest(lane) : NULL;
+	struct piece *piece, *before = rest ? rest->tail : NULL;
 
-	if (lane->piece_count >= LANE_PIECES_MAX || table->bytes + bytes > table->config.max_bytes)
+	if (!rest || rest->piece_count >= LANE_PIECES_MAX || table->bytes + bytes > table->config.max_bytes)
 		return false;
 	if (before && position_before(view->position, before->segment.position)) {
 		table->losses.reordered_segments++;
 		before = NULL;
-		while (!position_before(view->position, (before ? before->next : lane->head)->segment.position))
-			before = before ? before->next : lane->head;
+		while (!position_before(view->position, (before ? before->next : rest->head)->segment.position))
+			before = before ? before->next : rest->head;
 	}
 	if (before && covers(&before->segment, view)) {
 		table->losses.out_of_step[STEP_OVERLAP]++;
@@ -74,14 +76,15 @@ bool queue_insert(struct stream_table *table, struct lane *lane, const struct se
 
 struct piece *queue_pop(struct stream_table *table, struct lane *lane)
 {
-	struct piece *piece = lane->head;
+	struct lane_rest *rest = lane_rest(lane);
+	struct piece *piece = rest->head;
 
-	lane->head = piece->next;
-	if (!lane->head) {
-		lane->tail = NULL;
+	rest->head = piece->next;
+	if (!rest->head) {
+		rest->tail = NULL;
 		lane->detour &= ~LANE_QUEUED;
 	}
-	lane->piece_count--;
+	rest->piece_count--;
 	table->bytes -= piece_bytes(piece);
 	return piece;
 }
@@ -96,7 +99,7 @@ uint64_t queue_drop(struct stream_table *table, struct lane *lane)
 {
 	uint64_t length = 0;
 
-	while (lane->head) {
+	while (lane_head(lane)) {
 		struct piece *piece = queue_pop(table, lane);
 
 		length += piece->segment.length;

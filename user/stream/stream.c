@@ -70,36 +70,54 @@ static struct connection *find(struct stream_table *table, uint64_t conn_id)
 	return table->last;
 }
 
-static struct short_endpoint shorten(const struct endpoint *endpoint)
+/* The bytes of an address that are not zeros at its end: four of IPv4's. */
+static size_t address_size(const struct endpoint *endpoint)
 {
-	struct short_endpoint result = { .family = endpoint->family, .port = endpoint->port };
+	size_t size = sizeof(endpoint->address);
 
-	memcpy(result.address, endpoint->address, sizeof(result.address));
-	return result;
+	while (size > 0 && endpoint->address[size - 1] == 0)
+		size--;
+	return size;
 }
 
-/* The paths of unix sockets are rare and long: kept apart, at their own length. */
-static int copy_paths(struct connection *conn, const struct connection_open *open)
+/* With its NUL. */
+static size_t path_size(const struct endpoint *endpoint)
 {
-	size_t local = strnlen(open->local.path, sizeof(open->local.path) - 1);
-	size_t remote = strnlen(open->remote.path, sizeof(open->remote.path) - 1);
+	return endpoint->family == AF_UNIX ? strnlen(endpoint->path, sizeof(endpoint->path) - 1) + 1 : 0;
+}
 
-	if (!local && !remote)
-		return 0;
-	conn->paths = calloc(1, local + remote + 2);
-	if (!conn->paths)
-		return -ENOMEM;
-	memcpy(conn->paths, open->local.path, local);
-	memcpy(conn->paths + local + 1, open->remote.path, remote);
-	return 0;
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+/* A connection with the endpoints of `open`. They are as long as need be: paths of unix sockets are rare and long. */
+static struct connection *connection_new(const struct connection_open *open)
+{
+	size_t size = larger(address_size(&open->local), address_size(&open->remote));
+	size_t local = path_size(&open->local), remote = path_size(&open->remote);
+	struct connection *conn = calloc(1, offsetof(struct connection, names) + 2 * size + local + remote);
+
+	if (!conn)
+		return NULL;
+	conn->address_size = (uint8_t)size;
+	conn->families[0] = open->local.family;
+	conn->families[1] = open->remote.family;
+	conn->ports[0] = open->local.port;
+	conn->ports[1] = open->remote.port;
+	memcpy(conn->names, open->local.address, size);
+	memcpy(conn->names + size, open->remote.address, size);
+	memcpy(conn->names + 2 * size, open->local.path, local);
+	memcpy(conn->names + 2 * size + local, open->remote.path, remote);
+	return conn;
 }
 
 static int add_connection(struct stream_table *table, const struct connection_open *open)
 {
-	struct connection *conn = calloc(1, sizeof(*conn));
+	struct connection *conn = connection_new(open);
 	bool is_tcp = !open->tls && open->local.family != AF_UNIX;
 	unsigned int d;
-	int error;
+	int error = -ENOMEM;
 
 	if (!conn)
 		return -ENOMEM;
@@ -111,19 +129,17 @@ static int add_connection(struct stream_table *table, const struct connection_op
 	conn->opened_ns = open->time_ns;
 	conn->heard_ns = open->time_ns;
 	conn->heard_direction = HEARD_NOTHING;
-	conn->endpoints[0] = shorten(&open->local);
-	conn->endpoints[1] = shorten(&open->remote);
 	for (d = 0; d < 2; d++) {
 		conn->lanes[d].next = open->position[d];
 		conn->lanes[d].detour = LANE_NOT_PARSED;
+		conn->lanes[d].second = d;
 		conn->origin[d] = is_tcp ? open->position[d] : open->origin[d];
 	}
-	error = copy_paths(conn, open);
-	if (!error)
+	if (connection_rest(conn))
 		error = hash_table_insert(&table->connections, &conn->node,
 					  hash_u64(open->conn_id, table->config.hash_seed));
 	if (error) {
-		free(conn->paths);
+		free(conn->rest);
 		free(conn);
 	}
 	return error;
@@ -142,7 +158,10 @@ static bool drop_stale(struct hash_node *node, void *ctx)
 	if (conn->heard_ns + STALE_NS > sweep->now_ns)
 		return false;
 	conn->close_reason = END_TIMEOUT;
-	conn->close_ns = sweep->now_ns;
+	if (connection_rest(conn))
+		conn->rest->close_ns = sweep->now_ns;
+	else
+		conn->heard_ns = sweep->now_ns;
 	connection_conclude(sweep->table, conn);
 	connection_free(sweep->table, conn);
 	return true;
@@ -177,12 +196,12 @@ void stream_on_open(struct stream_table *table, const struct connection_open *op
 /* Bytes that no hook saw, as many as there are between what was told of the lane and where it has been read to. */
 static void on_reached(struct stream_table *table, struct connection *conn, const struct segment *segment)
 {
-	const struct lane *lane = &conn->lanes[segment->direction];
-	uint32_t told = lane->next;
+	const struct lane_rest *rest = lane_rest(&conn->lanes[segment->direction]);
+	uint32_t told = conn->lanes[segment->direction].next;
 	struct segment unseen = *segment;
 
-	if (lane->tail && position_before(told, lane->tail->segment.position + lane->tail->segment.length))
-		told = lane->tail->segment.position + lane->tail->segment.length;
+	if (rest && rest->tail && position_before(told, rest->tail->segment.position + rest->tail->segment.length))
+		told = rest->tail->segment.position + rest->tail->segment.length;
 	if (!position_before(told, segment->position))
 		return;
 	unseen.position = told;
@@ -249,7 +268,7 @@ void stream_tick(struct stream_table *table, uint64_t now_ns)
 	struct connection *conn, *next;
 
 	for (conn = table->pending; conn; conn = next) {
-		next = conn->pending_next;
+		next = conn->rest->pending_next;
 		order_tick(table, conn, now_ns);
 	}
 }

@@ -53,6 +53,7 @@ static __always_inline void on_request_asked(__u64 sock, __u64 conn_id, enum req
 	/* A hint that is not taken costs copying, nothing else. */
 	if (!bpf_map_update_elem(&requests, &key, &value, BPF_ANY) && !found)
 		__sync_fetch_and_add(&request_count, 1);
+	recent_end(recent_slot(sock));
 }
 
 /* An executable has been looked up. Processes that the kernel has not met yet get their cgroup's verdict at their first

@@ -68,13 +68,9 @@ static __always_inline int capture_part(struct scratch *scratch)
 	struct transfer *transfer = &scratch->transfer;
 	struct capture *capture = &scratch->capture;
 	__u32 at = capture->filled & (CHUNK_BYTES - 1);
-	__u32 part = smaller(transfer->base_left, smaller(capture->want, capture->limit - at));
+	__u64 part = at_most(smaller(transfer->base_left, smaller(capture->want, capture->limit - at)), CHUNK_BYTES);
 	long error;
 
-	/* The compiler would compare a copy, and verifiers before 6.5 would not know that it is one. */
-	barrier_var(part);
-	if (part > CHUNK_BYTES)
-		return -1;
 	error = transfer->kernel_memory ? bpf_probe_read_kernel(scratch->payload + at, part, (void *)transfer->base) :
 					  bpf_probe_read_user(scratch->payload + at, part, (void *)transfer->base);
 	if (error) {
@@ -186,8 +182,10 @@ static __always_inline void skip_body(struct scratch *scratch, __u32 position)
 	request.skip[FLOW_SEND] = direction == FLOW_SEND;
 	request.skip_until[FLOW_RECEIVE] = position;
 	request.skip_until[FLOW_SEND] = position;
-	if (!bpf_map_update_elem(&requests, &key, &request, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&requests, &key, &request, BPF_NOEXIST)) {
 		__sync_fetch_and_add(&request_count, 1);
+		recent_end(recent_slot(key.sock));
+	}
 }
 
 /* The event at hand holds the beginning of what is left of the call: leaves out what follows as far as it is sure to be
@@ -273,36 +271,40 @@ static __always_inline void request_cuts(struct request_value *request, const st
 		*ret_offset = transfer->length - ENDS_BYTES;
 }
 
-/* What user space asked for this connection. True: nothing is to be told. */
-static __always_inline bool request_silences(struct connection_key *key, struct connection_value *connection,
-					     const struct transfer *transfer, const struct stream_positions *positions,
-					     __u32 *ret_offset)
+enum request_answer {
+	REQUEST_NONE, /* or it is over */
+	REQUEST_STANDS,
+	REQUEST_SILENCES, /* nothing is to be told */
+};
+
+/* What user space asked for this connection. */
+static __always_inline enum request_answer request_of(struct connection_key *key, struct connection_value *connection,
+						      const struct transfer *transfer,
+						      const struct stream_positions *positions, __u32 *ret_offset)
 {
 	struct request_value *request = bpf_map_lookup_elem(&requests, key);
 	__u32 direction = transfer->direction & 1, position = positions->own;
 	__u32 end = position + transfer->length;
 
 	if (!request || request->conn_id != connection->conn_id)
-		return false;
+		return REQUEST_NONE;
 	if (request->mute) {
 		__sync_fetch_and_add(&connection->silent[direction], transfer->length);
-		return true;
+		return REQUEST_SILENCES;
 	}
 	if (request->ends == 1 + direction)
 		request_cuts(request, connection, transfer, positions->other, ret_offset);
-	if (!request->skip[direction]) {
-		if (request_is_over(request))
-			requests_forget(key);
-		return false;
+	if (request->skip[direction]) {
+		if ((__s32)(end - request->skip_until[direction]) < 0)
+			return REQUEST_SILENCES;
+		if ((__s32)(request->skip_until[direction] - position) > 0)
+			*ret_offset = request->skip_until[direction] - position;
+		request->skip[direction] = 0;
 	}
-	if ((__s32)(end - request->skip_until[direction]) < 0)
-		return true;
-	if ((__s32)(request->skip_until[direction] - position) > 0)
-		*ret_offset = request->skip_until[direction] - position;
-	request->skip[direction] = 0;
-	if (request_is_over(request))
-		requests_forget(key);
-	return false;
+	if (!request_is_over(request))
+		return REQUEST_STANDS;
+	requests_forget(key);
+	return REQUEST_NONE;
 }
 
 static __always_inline struct connection_value *connection_of(struct connection_key *key, struct transfer *transfer)
@@ -346,6 +348,7 @@ static __always_inline __u64 transfer_connection(struct scratch *scratch, struct
 	struct connection_key key = { .sock = (__u64)transfer->sock };
 	__u32 generation = ended_generations[recent_slot(key.sock)];
 	struct connection_value *connection = connection_of(&key, transfer);
+	enum request_answer asked = REQUEST_NONE;
 
 	if (!connection || connection->state != CONNECTION_OBSERVED)
 		return 0;
@@ -353,7 +356,9 @@ static __always_inline __u64 transfer_connection(struct scratch *scratch, struct
 		return 0;
 	*ret_positions = positions_of(connection, transfer);
 	count_add(COUNT_BYTES, transfer->length);
-	if (request_count && request_silences(&key, connection, transfer, ret_positions, ret_offset)) {
+	if (request_count)
+		asked = request_of(&key, connection, transfer, ret_positions, ret_offset);
+	if (asked == REQUEST_SILENCES) {
 		count_add(COUNT_SILENT_SEGMENTS, 1);
 		return 0;
 	}
@@ -361,7 +366,7 @@ static __always_inline __u64 transfer_connection(struct scratch *scratch, struct
 		process_sighted();
 		connection_announce(scratch, connection, ret_positions->own, ret_positions->other);
 	}
-	if (connection->announced && !connection->family_unix)
+	if (connection->announced && !connection->family_unix && asked == REQUEST_NONE)
 		recent_put(&scratch->recent, key.sock, connection, generation);
 	return connection->conn_id;
 }
@@ -405,7 +410,7 @@ __noinline int transfer_run(void)
 		unix_is_old(transfer->sock, transfer->inode);
 		return 0;
 	}
-	if (!request_count && transfer->length)
+	if (transfer->length)
 		conn_id = recent_find(&scratch->recent, (__u64)transfer->sock);
 	if (conn_id) {
 		positions = tcp_positions(transfer);

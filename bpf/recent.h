@@ -5,8 +5,8 @@
  * generations: whoever changes what a map says changes the generation after it, and what was remembered under an older
  * one is not believed. A generation is read before the map is.
  *
- * Remembered are verdicts, and TCP connections that are observed and announced: a unix connection's positions are in
- * the map's own value, which is needed in any case.
+ * Remembered are verdicts, and TCP connections that are observed and announced and of which user space asks nothing: a
+ * unix connection's positions are in the map's own value, which is needed in any case.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 
 /* Of all verdicts. User space changes it too. */
 __u64 verdict_generation = 0;
-/* Of the connections whose sockets share a slot: one of them has ended. */
+/* Of the connections whose sockets share a slot: one of them has ended, or user space asks something of it. */
 __u32 ended_generations[RECENT_SLOTS] = {};
 
 static __always_inline void verdicts_changed(void)

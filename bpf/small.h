@@ -39,9 +39,9 @@ static __always_inline void event_begin(struct scratch *scratch, __u64 conn_id, 
 static __always_inline int small_part(struct capture *capture, __u8 *payload, __u32 part, const void *from)
 {
 	__u32 at = capture->filled & (CHUNK_BYTES - 1);
+	__u64 bytes = at_most(part, CHUNK_BYTES);
 
-	barrier_var(part);
-	if (part > CHUNK_BYTES || bpf_probe_read_user(payload + at, part, from))
+	if (!bytes || bpf_probe_read_user(payload + at, bytes, from))
 		return -1;
 	capture->filled += part;
 	capture->want -= part;
@@ -66,7 +66,7 @@ static __always_inline bool small_is_head(const struct scratch *scratch, __u32 s
 /* The buffers of a small call: the current one, if there is one, and those that its vector names. */
 static __always_inline int small_vectors(const struct transfer *transfer, struct iovec *vectors)
 {
-	__u32 bytes = smaller(transfer->vector_left, SMALL_VECTORS) * sizeof(*vectors);
+	__u64 bytes;
 
 	if (transfer->base_left) {
 		vectors[0].iov_base = (void *)transfer->base;
@@ -75,9 +75,8 @@ static __always_inline int small_vectors(const struct transfer *transfer, struct
 	}
 	if (!transfer->vector || transfer->base_left >= transfer->length)
 		return 0;
-	barrier_var(bytes);
-	if (bytes > SMALL_VECTORS * sizeof(*vectors))
-		return -1;
+	bytes = at_most(smaller(transfer->vector_left, SMALL_VECTORS) * sizeof(*vectors),
+			SMALL_VECTORS * sizeof(*vectors));
 	return transfer->kernel_vector ? bpf_probe_read_kernel(vectors, bytes, (void *)transfer->vector) :
 					 bpf_probe_read_user(vectors, bytes, (void *)transfer->vector);
 }

@@ -140,6 +140,8 @@ int usage_new(const struct config *config, struct usage **ret_usage, struct capt
 	}
 	libbpf_set_print(NULL);
 	usage = calloc(1, sizeof(*usage));
+	if (usage)
+		usage->connections_fd = -1;
 	if (usage && cpus > 0) {
 		usage->cpus = (size_t)cpus;
 		usage->values = calloc(usage->cpus, sizeof(*usage->values));
@@ -167,8 +169,8 @@ void usage_free(struct usage *usage)
 	for (size_t i = usage->link_count; i > 0; i--)
 		bpf_link__destroy(usage->links[i - 1]);
 	bpf_link__destroy(usage->iterator);
-	if (usage->connections_fd > 0)
-		close(usage->connections_fd - 1);
+	if (usage->connections_fd >= 0)
+		close(usage->connections_fd);
 	bpf_link__destroy(usage->connections);
 	usage_bpf__destroy(usage->bpf);
 	free(usage->values);

@@ -18,7 +18,7 @@ struct usage {
 	size_t link_count;
 	struct bpf_link *iterator;    /* over all threads */
 	struct bpf_link *connections; /* over all open files; NULL: not yet */
-	int connections_fd;           /* plus one: the look that is under way */
+	int connections_fd;           /* the look that is under way; -1: none is */
 	uint64_t look_ns;             /* when the next one is due */
 	const char *controller;
 	size_t cpus;

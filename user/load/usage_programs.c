@@ -146,17 +146,17 @@ void usage_look_at_connections(struct usage *usage, uint64_t now_ns)
 		return;
 	if (!usage->connections)
 		usage->connections = bpf_program__attach_iter(usage->bpf->progs.look_at_connections, NULL);
-	if (!usage->connections_fd && usage->connections && now_ns >= usage->look_ns) {
-		usage->connections_fd = bpf_iter_create(bpf_link__fd(usage->connections)) + 1;
+	if (usage->connections_fd < 0 && usage->connections && now_ns >= usage->look_ns) {
+		usage->connections_fd = bpf_iter_create(bpf_link__fd(usage->connections));
 		usage->look_ns = now_ns + LOOK_NS;
 	}
-	if (usage->connections_fd <= 0)
+	if (usage->connections_fd < 0)
 		return;
-	got = read(usage->connections_fd - 1, text, sizeof(text));
+	got = read(usage->connections_fd, text, sizeof(text));
 	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
-	close(usage->connections_fd - 1);
-	usage->connections_fd = 0;
+	close(usage->connections_fd);
+	usage->connections_fd = -1;
 }
 
 static int attach(struct usage *usage, struct bpf_program *program, struct capture_error *ret_error)

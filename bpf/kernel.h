@@ -63,11 +63,11 @@ static __always_inline __u64 kernel_read_word(const void *address)
 /* A size of which the verifier knows that it is at most `limit`, a constant; 0 in place of one that is more. What is
  * compared here is the register that is used afterwards: the compiler would compare a copy, which verifiers before 6.5,
  * and later ones among many copies, do not know for the same. */
-#define at_most(size, limit)                                                                                 \
-	({                                                                                                   \
-		__u64 _size = (size);                                                                        \
-		asm volatile("if %0 <= %1 goto +1\n\t%0 = 0" : "+r"(_size) : "i"(limit));                    \
-		_size;                                                                                       \
+#define at_most(size, limit)                                                              \
+	({                                                                                \
+		__u64 _size = (size);                                                     \
+		asm volatile("if %0 <= %1 goto +1\n\t%0 = 0" : "+r"(_size) : "i"(limit)); \
+		_size;                                                                    \
 	})
 
 /* As bpf_get_current_pid_tgid, without the call where that is the dearer way. */

@@ -19,8 +19,8 @@
 
 #define WAKE_NS 1000000ULL /* of the program's three milliseconds */
 #define STEP_NS (1U << 19) /* a program that took so long for one of its steps was held up, by a hypervisor */
-#define TRIES 64 /* four milliseconds each; on a quiet host the first three do */
-#define WITNESSES 3 /* tries that saw none, for there to be none: a timer may be late */
+#define TRIES 64           /* four milliseconds each; on a quiet host the first three do */
+#define WITNESSES 3        /* tries that saw none, for there to be none: a timer may be late */
 
 struct waker {
 	uint64_t at_ns;

@@ -292,6 +292,13 @@ static void on_told(void *ctx, const char *service, const struct exchange *excha
 	aggregate_exemplar(agent->aggregate, service, exchange, &exemplar);
 }
 
+static void on_open_requests(void *ctx, uint32_t tgid)
+{
+	struct agent *agent = ctx;
+
+	stream_each_open(agent->streams, tgid);
+}
+
 static double ratio_of(const struct config *config)
 {
 	double ratio = 1;
@@ -334,6 +341,8 @@ static int make_trace(struct agent *agent, uint64_t seed)
 		.told_ctx = agent,
 		.runtime_ctx = agent,
 		.runtime = agent_trace_runtime,
+		.open_ctx = agent,
+		.open_requests = on_open_requests,
 	};
 
 	if (!error)

@@ -151,6 +151,13 @@ static void on_begin(void *ctx, const struct exchange *exchange)
 	trace_begin(agent->trace, identity_service(agent->identity, exchange->tgid, agent->now_ns), exchange);
 }
 
+static bool is_begin_wanted(void *ctx, uint32_t tgid)
+{
+	struct agent *agent = ctx;
+
+	return trace_wants_begin(agent->trace, tgid);
+}
+
 static void on_active(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side, enum http_method method, int change)
 {
 	struct agent *agent = ctx;
@@ -215,6 +222,7 @@ struct stream_callbacks agent_stream_callbacks(struct agent *agent)
 		.ctx = agent,
 		.exchange = on_exchange,
 		.begin = agent->trace ? on_begin : NULL,
+		.begin_wanted = agent->trace ? is_begin_wanted : NULL,
 		.active = on_active,
 		.unparsed = on_unparsed,
 		.transaction = on_transaction,

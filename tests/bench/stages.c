@@ -68,6 +68,20 @@ static void on_begin(void *ctx, const struct exchange *exchange)
 	trace_begin(world->trace, service_of(exchange->tgid), exchange);
 }
 
+static bool is_begin_wanted(void *ctx, uint32_t tgid)
+{
+	struct world *world = ctx;
+
+	return trace_wants_begin(world->trace, tgid);
+}
+
+static void open_requests(void *ctx, uint32_t tgid)
+{
+	struct world *world = ctx;
+
+	stream_each_open(world->streams, tgid);
+}
+
 static void on_active(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side, enum http_method method, int change)
 {
 	struct world *world = ctx;
@@ -200,6 +214,8 @@ static int make(struct world *world, const char *ratio)
 		.held_bytes_max = 4 << 20,
 		.hold_ns = 100000000,
 		.sink = { .ctx = world, .span = on_span },
+		.open_ctx = world,
+		.open_requests = open_requests,
 	};
 	size_t bad;
 	int error = aggregate_new(&aggregate, &world->aggregate, &bad);
@@ -209,6 +225,7 @@ static int make(struct world *world, const char *ratio)
 		if (!error)
 			error = trace_new(&trace, &world->trace);
 		callbacks.begin = on_begin;
+		callbacks.begin_wanted = is_begin_wanted;
 	}
 	if (!error)
 		error = stream_table_new(&streams, &callbacks, &world->streams);

@@ -261,6 +261,11 @@ static size_t http1_memory(const void *opaque)
 	return sizeof(*state) + http1_ring_memory(state) + lines * sizeof(struct http1_line_store);
 }
 
+static void http1_open_requests(void *opaque, const struct proto_sink *sink, uint32_t tgid)
+{
+	http1_each_open(opaque, sink, tgid);
+}
+
 const struct proto_ops http1_ops = {
 	.protocol = PROTOCOL_HTTP1,
 	.name = "http1",
@@ -273,4 +278,5 @@ const struct proto_ops http1_ops = {
 	.close = http1_close,
 	.lost = http1_lost,
 	.memory = http1_memory,
+	.each_open = http1_open_requests,
 };

@@ -284,6 +284,7 @@ MUST_CHECK int http1_keep_text(struct http1_state *state, struct http1_request *
 			       size_t path_length, const char *host, size_t host_length);
 /* Tells that the last one has begun: its head is complete. */
 void http1_tell_begin(struct http1_state *state, const struct proto_sink *sink);
+void http1_each_open(struct http1_state *state, const struct proto_sink *sink, uint32_t tgid);
 /* Makes an exchange of the first one and removes it. `end_ns` matters when there is an error. */
 void http1_tell_first(struct http1_state *state, const struct proto_sink *sink, enum exchange_error error,
 		      uint64_t end_ns);

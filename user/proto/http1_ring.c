@@ -186,12 +186,26 @@ static struct exchange make_exchange(struct http1_request *request, enum exchang
 
 void http1_tell_begin(struct http1_state *state, const struct proto_sink *sink)
 {
+	struct http1_request *request = http1_request_at(state, state->open - 1u);
 	struct exchange exchange;
 
-	if (!sink->begin)
+	if (!sink->begin || (sink->begin_wanted && !sink->begin_wanted(sink->ctx, request->tgid)))
 		return;
-	exchange = make_exchange(http1_request_at(state, state->open - 1u), EXCHANGE_COMPLETE);
+	exchange = make_exchange(request, EXCHANGE_COMPLETE);
 	sink->begin(sink->ctx, &exchange);
+}
+
+void http1_each_open(struct http1_state *state, const struct proto_sink *sink, uint32_t tgid)
+{
+	for (size_t i = 0; i < state->open; i++) {
+		struct http1_request *request = http1_request_at(state, i);
+		struct exchange exchange;
+
+		if (request->tgid != tgid || !(request->flags & REQUEST_HEAD_DONE))
+			continue;
+		exchange = make_exchange(request, EXCHANGE_COMPLETE);
+		sink->begin(sink->ctx, &exchange);
+	}
 }
 
 /* Threads that send and receive at once may tell a response before its request: times are those of returning calls. */

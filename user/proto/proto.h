@@ -92,6 +92,8 @@ struct proto_sink {
 	 * follows, or none when the request is given up. Protocols of databases tell it of requests that are alone on
 	 * their connection, and of none in a pipeline. */
 	void (*begin)(void *ctx, struct exchange *exchange);
+	/* Whether it is to be told of a request of this process. NULL: always. Protocols may leave it unasked. */
+	bool (*begin_wanted)(void *ctx, uint32_t tgid);
 	/* A transaction ended that the protocol tells apart from its statements. May be NULL. */
 	void (*transaction)(void *ctx, const struct db_transaction *transaction);
 	/* What exchanges are to hold beyond what metrics need; NULL: nothing. */
@@ -141,6 +143,8 @@ struct proto_ops {
 	void (*passed)(void *state, enum proto_flow flow, uint32_t length, uint32_t peer_position);
 	/* The session that the connection is now. False: not known to be one. Texts are borrowed. */
 	bool (*session)(const void *state, struct db_session *ret_session);
+	/* Tells `begin` of every open request whose head is complete and that this process reads. */
+	void (*each_open)(void *state, const struct proto_sink *sink, uint32_t tgid);
 };
 
 extern const struct proto_ops http1_ops;

@@ -204,6 +204,8 @@ void search_passed(struct connection *conn, enum direction direction, uint64_t l
 /* feed.c */
 void connection_endpoints(const struct connection *conn, struct endpoint *ret_local, struct endpoint *ret_remote);
 void feed_init(struct stream_table *table);
+/* exchange.c: what belongs to the connection; the endpoints are lent to the exchange. */
+void exchange_fill(const struct connection *conn, struct endpoint endpoints[2], struct exchange *exchange, bool begins);
 /* The short way: a segment that begins at lane->next of a lane without detour. */
 void feed_in_order(struct stream_table *table, struct connection *conn, const struct segment *segment);
 /* A segment that begins at lane->next, whatever the phase. What was taken is trimmed from view: all but on a stall. */

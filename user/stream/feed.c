@@ -47,47 +47,11 @@ void connection_endpoints(const struct connection *conn, struct endpoint *ret_lo
 	(void)lengthen(conn, 1, path, ret_remote);
 }
 
-/* What belongs to the connection. */
-static void fill_exchange(struct stream_table *table, struct exchange *exchange)
-{
-	const struct connection *conn = table->feeding;
-
-	connection_endpoints(conn, &table->scratch[0], &table->scratch[1]);
-	exchange->conn_id = conn->conn_id;
-	exchange->protocol = conn->ops->protocol;
-	exchange->side = conn->side;
-	exchange->tls = conn->tls;
-	exchange->local = &table->scratch[0];
-	exchange->remote = &table->scratch[1];
-}
-
-/* From this end's count to the one that both ends share. Of a unix socket the other direction's position is not known
- * when a request begins: its place in one direction must do, which no other request of the connection has. */
-static void share_positions(const struct connection *conn, struct exchange *exchange, bool begins)
-{
-	bool is_server = conn->side == SIDE_SERVER;
-	uint32_t request = conn->origin[is_server ? DIRECTION_RECEIVE : DIRECTION_SEND];
-	uint32_t response = conn->origin[is_server ? DIRECTION_SEND : DIRECTION_RECEIVE];
-
-	exchange->positions_shared = conn->shared;
-	if (!conn->shared || (!conn->tls && conn->families[0] != AF_UNIX))
-		return;
-	exchange->request_position += request;
-	if (!conn->tls) {
-		exchange->request_peer_position = exchange->response_position = response;
-		return;
-	}
-	exchange->response_position += response;
-	if (begins || exchange->request_peer_position)
-		exchange->request_peer_position += response;
-}
-
 static void sink_exchange(void *ctx, struct exchange *exchange)
 {
 	struct stream_table *table = ctx;
 
-	fill_exchange(table, exchange);
-	share_positions(table->feeding, exchange, false);
+	exchange_fill(table->feeding, table->scratch, exchange, false);
 	table->callbacks.exchange(table->callbacks.ctx, exchange);
 }
 
@@ -95,11 +59,17 @@ static void sink_begin(void *ctx, struct exchange *exchange)
 {
 	struct stream_table *table = ctx;
 
-	fill_exchange(table, exchange);
-	share_positions(table->feeding, exchange, true);
+	exchange_fill(table->feeding, table->scratch, exchange, true);
 	if (!exchange->goroutine)
 		exchange->goroutine = table->feeding_goroutine;
 	table->callbacks.begin(table->callbacks.ctx, exchange);
+}
+
+static bool sink_begin_wanted(void *ctx, uint32_t tgid)
+{
+	const struct stream_table *table = ctx;
+
+	return table->feeding->side == SIDE_CLIENT || table->callbacks.begin_wanted(table->callbacks.ctx, tgid);
 }
 
 static void sink_skip_until(void *ctx, enum proto_flow flow, uint32_t position)
@@ -169,6 +139,7 @@ void feed_init(struct stream_table *table)
 		.active = sink_active,
 		.losses = &table->losses,
 		.begin = table->callbacks.begin ? sink_begin : NULL,
+		.begin_wanted = table->callbacks.begin_wanted ? sink_begin_wanted : NULL,
 		.transaction = sink_transaction,
 		.keep = table->config.keep,
 	};

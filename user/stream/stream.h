@@ -55,6 +55,8 @@ struct stream_callbacks {
 	 * does, with the same conn_id and request_position. Not of all: see struct proto_sink. NULL when nobody asks.
 	 */
 	void (*begin)(void *ctx, const struct exchange *exchange);
+	/* Whether `begin` is to be called for a request that this process reads by HTTP. NULL: always. */
+	bool (*begin_wanted)(void *ctx, uint32_t tgid);
 	/* The gauge of requests in flight: change is +1 or -1; sums to zero over a connection's life, and for each
 	 * tgid. */
 	void (*active)(void *ctx, uint64_t conn_id, uint32_t tgid, enum side side, enum http_method method, int change);
@@ -64,7 +66,7 @@ struct stream_callbacks {
 	struct capture_control control;
 };
 
-/* -ENOMEM. The callbacks are copied; none of them may call back into the table. */
+/* -ENOMEM. The callbacks are copied; none of them may call back into the table, but stream_each_open. */
 MUST_CHECK int stream_table_new(const struct stream_config *config, const struct stream_callbacks *callbacks,
 				struct stream_table **ret_table);
 /* Frees everything; open requests are not reported. Takes NULL. */
@@ -93,6 +95,8 @@ size_t stream_table_connections(const struct stream_table *table);
  * drifts. The visitor may not call back into the table. */
 typedef void (*stream_session_visitor)(void *ctx, const struct stream_session *session);
 void stream_each_session(struct stream_table *table, stream_session_visitor visitor, void *ctx);
+/* Calls `begin` for each request that the process reads by HTTP and that is not answered yet. */
+void stream_each_open(struct stream_table *table, uint32_t tgid);
 /* Memory of parsers and held segments. */
 size_t stream_table_bytes(const struct stream_table *table);
 /* What the connections of a protocol share, which stays when they are gone; bounded by the protocol. */

@@ -37,7 +37,7 @@ static bool call_is_of(const struct hash_node *node, const void *conn_id)
 }
 
 /* Positions inside of TLS count plaintext: only one end has these. */
-static bool has_sequence_numbers(const struct exchange *exchange)
+bool call_has_sequence_numbers(const struct exchange *exchange)
 {
 	return exchange->positions_shared && exchange->local &&
 	       (exchange->local->family == AF_INET || exchange->local->family == AF_INET6);
@@ -63,7 +63,7 @@ struct call *call_new(struct trace *trace, const struct exchange *exchange)
 								       exchange->response_position,
 		.tgid = exchange->tgid,
 		.side = (uint8_t)exchange->side,
-		.is_tcp = has_sequence_numbers(exchange),
+		.is_tcp = call_has_sequence_numbers(exchange),
 		.shared = exchange->positions_shared,
 		.begun_ns = trace->now_ns,
 		.first_ns = exchange->request_first_ns,

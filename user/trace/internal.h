@@ -11,6 +11,8 @@
 #include "trace/trace.h"
 
 #define RECENT_PROCESSES 16
+#define RECENT_STRANDS 64
+#define THREAD_ENDS 4096
 #define TRACE_DEPTH_MAX 64 /* calls from a leaf to its root */
 
 /* Where a parent was found; also label values. */
@@ -109,6 +111,18 @@ struct process {
 	enum trace_runtime runtime;
 	uint64_t interleaved_ns; /* when last seen; 0 never */
 	uint64_t handed_over_ns;
+	uint64_t forgotten_ns; /* up to when ends of requests are forgotten: trace->ends had no room */
+	uint32_t quiet;        /* requests served before the first call */
+	bool calls;            /* it has made one */
+	bool leaf;             /* leaf.c */
+};
+
+/* When a thread's last request ended. */
+struct thread_end {
+	uint32_t tid;
+	uint32_t tgid;
+	uint64_t conn_id;
+	uint64_t end_ns;
 };
 
 /* A server's exchange that waits for its client's end. */
@@ -141,6 +155,8 @@ struct trace {
 	struct hash_table strands;
 	struct hash_table processes;
 	struct process *recent[RECENT_PROCESSES]; /* by the last bits of the tgid; NULL */
+	struct strand *recent_strands[RECENT_STRANDS];
+	struct thread_end ends[THREAD_ENDS]; /* by the last bits of the tid */
 	size_t idle_strands;
 	size_t keyed_clients; /* in keys */
 	struct call *spare;   /* freed ones, for reuse, by idle_next */
@@ -177,7 +193,19 @@ void call_expire(struct trace *trace, uint64_t before_ns);
 void call_forget_connection(struct trace *trace, uint64_t conn_id);
 void call_free_all(struct trace *trace);
 
+/* Its positions come from sequence numbers. */
+bool call_has_sequence_numbers(const struct exchange *exchange);
+
+/* leaf.c: servers that call nobody. */
+/* The exchange of a leaf has ended, and makes no span: it is counted. False: it is to be followed as any. */
+bool leaf_end(struct trace *trace, const char *service, const struct exchange *exchange, bool outlier);
+void leaf_called(struct trace *trace, struct process *process);
+void leaf_served(const struct trace *trace, struct process *process);
+
 /* strand.c: requests that are served, and the calls that are made meanwhile. */
+struct process *process_find(struct trace *trace, uint32_t tgid);
+/* A request that was not followed has ended: whether it says that the process' threads cannot be believed. */
+void strand_witness(struct trace *trace, struct process *process, const struct exchange *exchange);
 void strand_serve(struct trace *trace, struct call *call, const struct exchange *exchange);
 void strand_leave(struct trace *trace, struct call *call);
 /* Who answered is known now. */
@@ -194,6 +222,10 @@ void join_offer(struct trace *trace, struct call *call);
 /* The positions as they are known at the end. */
 void join_settle(struct trace *trace, struct call *call, const struct exchange *exchange);
 void join_withdraw(struct trace *trace, struct call *call);
+/* Where the response began, as both ends know it at the end. */
+uint32_t join_response_position(const struct exchange *exchange);
+/* The client's end of a server's call that is not in the table; NULL. */
+struct call *join_find_client(const struct trace *trace, const struct call *server);
 /* Whether its client may be observed by another agent. */
 bool join_is_remote(const struct trace *trace, const struct exchange *exchange);
 
@@ -216,6 +248,7 @@ bool sample_trace(const struct call *call);
 enum span_fate sample_judge(const struct trace *trace, struct call *call, const struct exchange *exchange);
 /* What does become of it: spends of the cap. Resolves a call that is told. */
 enum span_fate sample_decide(struct trace *trace, struct call *call, enum span_fate fate);
+bool sample_is_slow(const struct trace *trace, const struct exchange *exchange);
 uint64_t exchange_start_ns(const struct exchange *exchange);
 uint64_t exchange_end_ns(const struct exchange *exchange);
 bool exchange_is_error(const struct exchange *exchange);

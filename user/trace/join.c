@@ -97,6 +97,26 @@ static void remember(struct trace *trace, struct call *call)
 	trace->keyed_clients += call->keyed && call->side == SIDE_CLIENT;
 }
 
+uint32_t join_response_position(const struct exchange *exchange)
+{
+	uint32_t foretold = exchange->request_peer_position, begin = exchange->response_position;
+
+	if (!foretold || (exchange->response_first_ns && (int32_t)(foretold - begin) > 0))
+		return begin;
+	return foretold;
+}
+
+struct call *join_find_client(const struct trace *trace, const struct call *server)
+{
+	struct join_key key = key_of(server, SIDE_CLIENT);
+	struct hash_node *node;
+
+	if (trace->keyed_clients == 0)
+		return NULL;
+	node = hash_table_find(&trace->keys, key_hash(trace, &key), key_is, &key);
+	return node ? hash_entry(node, struct call, key_node) : NULL;
+}
+
 void join_offer(struct trace *trace, struct call *call)
 {
 	struct join_key key = key_of(call, call->side == SIDE_SERVER ? SIDE_CLIENT : SIDE_SERVER);

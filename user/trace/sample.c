@@ -151,7 +151,7 @@ static bool spend(struct trace *trace)
 	return true;
 }
 
-static bool is_slow(const struct trace *trace, const struct exchange *exchange)
+bool sample_is_slow(const struct trace *trace, const struct exchange *exchange)
 {
 	if (!trace->config.slow_ns || (exchange->protocol != PROTOCOL_HTTP1 && exchange->db.blocking))
 		return false;
@@ -168,7 +168,7 @@ enum span_fate sample_judge(const struct trace *trace, struct call *call, const 
 		return FATE_TOLD;
 	if (exchange_is_error(exchange))
 		return FATE_TOLD_ERROR;
-	return call->outlier || is_slow(trace, exchange) ? FATE_TOLD_SLOW : FATE_NOT_SAMPLED;
+	return call->outlier || sample_is_slow(trace, exchange) ? FATE_TOLD_SLOW : FATE_NOT_SAMPLED;
 }
 
 enum span_fate sample_decide(struct trace *trace, struct call *call, enum span_fate fate)

@@ -23,7 +23,7 @@ static bool process_is(const struct hash_node *node, const void *tgid)
 	return hash_entry(node, const struct process, node)->tgid == *(const uint32_t *)tgid;
 }
 
-static struct process *process_find(struct trace *trace, uint32_t tgid)
+struct process *process_find(struct trace *trace, uint32_t tgid)
 {
 	struct process *process = trace->recent[tgid % RECENT_PROCESSES];
 	struct hash_node *node;
@@ -68,12 +68,32 @@ static uint64_t strand_id(const struct process *process, const struct exchange *
 	return exchange->goroutine ? exchange->goroutine | (uint64_t)exchange->tgid << 32 : 0;
 }
 
-static struct strand *strand_find(const struct trace *trace, uint64_t id)
+static struct strand **recent_of(struct trace *trace, uint64_t id)
 {
-	struct hash_node *node =
-		hash_table_find(&trace->strands, hash_u64(id, trace->config.hash_seed), strand_is, &id);
+	return &trace->recent_strands[id % RECENT_STRANDS];
+}
 
-	return node ? hash_entry(node, struct strand, node) : NULL;
+static struct strand *strand_find(struct trace *trace, uint64_t id)
+{
+	struct strand **recent = recent_of(trace, id), *strand = *recent;
+	struct hash_node *node;
+
+	if (strand && strand->id == id)
+		return strand;
+	node = hash_table_find(&trace->strands, hash_u64(id, trace->config.hash_seed), strand_is, &id);
+	strand = node ? hash_entry(node, struct strand, node) : NULL;
+	if (strand)
+		*recent = strand;
+	return strand;
+}
+
+static void strand_free(struct trace *trace, struct strand *strand)
+{
+	struct strand **recent = recent_of(trace, strand->id);
+
+	if (*recent == strand)
+		*recent = NULL;
+	free(strand);
 }
 
 static struct strand *strand_get(struct trace *trace, uint64_t id)
@@ -107,6 +127,50 @@ static bool is_doubted(const struct trace *trace, uint64_t seen_ns)
 	return seen_ns && trace->now_ns < seen_ns + DOUBT_NS;
 }
 
+static struct thread_end *end_of(struct trace *trace, const struct exchange *exchange)
+{
+	return &trace->ends[exchange->tid % THREAD_ENDS];
+}
+
+static bool is_of(const struct thread_end *end, const struct exchange *exchange)
+{
+	return end->tid == exchange->tid && end->tgid == exchange->tgid;
+}
+
+/* It began before the last request of its thread, another connection's, had ended, or it may have. */
+static bool overlaps(struct trace *trace, const struct process *process, const struct exchange *exchange)
+{
+	const struct thread_end *end = end_of(trace, exchange);
+
+	if (is_of(end, exchange))
+		return exchange->request_first_ns < end->end_ns && end->conn_id != exchange->conn_id;
+	return exchange->request_first_ns < process->forgotten_ns;
+}
+
+/* A request has ended. Whose end made room is remembered as far as it matters. */
+static void remember_end(struct trace *trace, const struct exchange *exchange)
+{
+	struct thread_end *end = end_of(trace, exchange);
+	struct process *process = !end->tgid || is_of(end, exchange) ? NULL : process_find(trace, end->tgid);
+
+	if (process && process->forgotten_ns < end->end_ns)
+		process->forgotten_ns = end->end_ns;
+	if (is_of(end, exchange) && exchange->response_last_ns < end->end_ns)
+		return;
+	*end = (struct thread_end){ exchange->tid, exchange->tgid, exchange->conn_id, exchange->response_last_ns };
+}
+
+void strand_witness(struct trace *trace, struct process *process, const struct exchange *exchange)
+{
+	if (process->runtime != TRACE_RUNTIME_THREADS)
+		return;
+	if (exchange->response_tid && exchange->response_tid != exchange->tid)
+		process->handed_over_ns = trace->now_ns;
+	if (overlaps(trace, process, exchange))
+		process->interleaved_ns = trace->now_ns;
+	remember_end(trace, exchange);
+}
+
 void strand_serve(struct trace *trace, struct call *call, const struct exchange *exchange)
 {
 	struct process *process = process_get(trace, call->tgid);
@@ -120,7 +184,8 @@ void strand_serve(struct trace *trace, struct call *call, const struct exchange 
 		return;
 	if (process->runtime == TRACE_RUNTIME_PROXY)
 		call->path_hash = path_hash(trace, exchange);
-	if (strand->calls && strand->calls->conn_id != call->conn_id)
+	if ((strand->calls && strand->calls->conn_id != call->conn_id) ||
+	    (process->runtime == TRACE_RUNTIME_THREADS && overlaps(trace, process, exchange)))
 		process->interleaved_ns = trace->now_ns;
 	call->strand = strand;
 	call->strand_next = strand->calls;
@@ -153,18 +218,18 @@ void strand_leave(struct trace *trace, struct call *call)
 		return;
 	trace->idle_strands--;
 	hash_table_remove(&trace->strands, &strand->node);
-	free(strand);
+	strand_free(trace, strand);
 }
 
 void strand_answered(struct trace *trace, const struct call *call, const struct exchange *exchange)
 {
-	struct process *process;
+	struct process *process = call->side == SIDE_SERVER ? process_find(trace, call->tgid) : NULL;
 
-	if (!exchange->response_tid || exchange->response_tid == exchange->tid || !call->strand)
+	if (!process)
 		return;
-	process = process_find(trace, call->tgid);
-	if (process && process->runtime != TRACE_RUNTIME_GO)
-		process->handed_over_ns = trace->now_ns;
+	leaf_served(trace, process);
+	if (call->strand)
+		strand_witness(trace, process, exchange);
 }
 
 /* The one open request of this path; NULL when there is none, or several. */
@@ -228,6 +293,8 @@ void strand_parent(struct trace *trace, struct call *call, const struct exchange
 	const struct strand *strand;
 	uint64_t id;
 
+	if (process && !process->calls)
+		leaf_called(trace, process);
 	/* Nothing is being served: there is no parent to be found, and none is missing. */
 	if (!process || process->open == 0)
 		return;
@@ -265,7 +332,7 @@ static bool drop_unused(struct hash_node *node, void *ctx)
 	if (used)
 		return false;
 	trace->idle_strands--;
-	free(strand);
+	strand_free(trace, strand);
 	return true;
 }
 
@@ -276,8 +343,7 @@ void strand_expire(struct trace *trace)
 
 static bool drop_strand(struct hash_node *node, void *ctx)
 {
-	(void)ctx;
-	free(hash_entry(node, struct strand, node));
+	strand_free(ctx, hash_entry(node, struct strand, node));
 	return true;
 }
 
@@ -291,5 +357,5 @@ static bool drop_process(struct hash_node *node, void *ctx)
 void strand_free_all(struct trace *trace)
 {
 	hash_table_remove_if(&trace->processes, drop_process, NULL);
-	hash_table_remove_if(&trace->strands, drop_strand, NULL);
+	hash_table_remove_if(&trace->strands, drop_strand, trace);
 }

@@ -128,6 +128,9 @@ void trace_begin(struct trace *trace, const char *service, const struct exchange
 	/* Databases tell the beginning of what is alone on its connection: what was open there was given up. */
 	if (exchange->protocol != PROTOCOL_HTTP1)
 		call_forget_connection(trace, exchange->conn_id);
+	/* One that was open when its process became a leaf. */
+	else if (call_find(trace, exchange->conn_id, exchange->request_position))
+		return;
 	(void)begin(trace, service, exchange);
 }
 
@@ -180,6 +183,8 @@ void trace_end(struct trace *trace, const char *service, const char *route, cons
 	enum span_fate fate;
 	bool waits;
 
+	if (!call && leaf_end(trace, service, exchange, outlier))
+		return;
 	/* Protocols that tell no beginning, and requests that were cut off in their head. */
 	if (!call)
 		call = begin(trace, service, exchange);

@@ -50,6 +50,9 @@ struct trace_config {
 	void *told_ctx;
 	void *runtime_ctx;
 	enum trace_runtime (*runtime)(void *ctx, uint32_t tgid); /* asked once for each process; NULL: THREADS */
+	void *open_ctx;
+	/* Calls trace_begin for each HTTP request that the process serves now. NULL: beginnings are always wanted. */
+	void (*open_requests)(void *ctx, uint32_t tgid);
 };
 
 /* -ENOMEM. The configuration's arrays are borrowed until trace_free. */
@@ -57,6 +60,8 @@ MUST_CHECK int trace_new(const struct trace_config *config, struct trace **ret_t
 /* Spans that are held are not told: call trace_flush before. Takes NULL. */
 void trace_free(struct trace *trace);
 
+/* Whether trace_begin is to be called for what a process serves by HTTP. Of calls it always is. */
+bool trace_wants_begin(struct trace *trace, uint32_t tgid);
 /* A request's head was seen: what stream's `begin` told. */
 void trace_begin(struct trace *trace, const char *service, const struct exchange *exchange);
 /* The exchange is over. `route` is its http.route, "" for none. `outlier`: it took long, by what its like take: it is

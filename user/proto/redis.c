@@ -39,7 +39,8 @@ static void redis_joined(void *opaque)
 /* What was not captured may be passed over inside of a string whose length is known, and nowhere else. */
 static bool needs_bytes(const struct redis_flow *flow)
 {
-	return flow->phase != PHASE_DECIDE && (flow->phase != PHASE_BULK || flow->word_wanted);
+	return flow->phase != PHASE_DECIDE && flow->phase != PHASE_PASS &&
+	       (flow->phase != PHASE_BULK || flow->word_wanted);
 }
 
 /* All sound commands are answered, and what comes next answers one that was not. */
@@ -84,6 +85,9 @@ static enum proto_status redis_feed_flow(void *opaque, const struct proto_sink *
 		else
 			status = which == FLOW_REQUEST ? redis_take_request(&feed) : redis_take_reply(&feed);
 	}
+	if (status == PROTO_LOST && !chunk->data && which == FLOW_RESPONSE && feed.flow->phase != PHASE_PASS &&
+	    redis_pass_begin(&feed))
+		status = PROTO_OK;
 	/* Who waits must leave a byte, to be offered again. */
 	if (status == PROTO_WAIT && feed.at == chunk->length) {
 		feed.flow->held = true;
@@ -172,6 +176,11 @@ static void redis_close(void *opaque, const struct proto_sink *sink, enum connec
 	bool responding = state->reply.has_call && state->flow[FLOW_RESPONSE].phase != PHASE_START;
 
 	redis_pair_account(state, sink, state->unseen[FLOW_REQUEST]);
+	/* Nobody knows whether all of it was there. */
+	if (responding && state->flow[FLOW_RESPONSE].phase == PHASE_PASS) {
+		redis_give_up_first(state, sink);
+		responding = false;
+	}
 	while (state->ring.call_count > 0) {
 		close_first(state, sink, reason, time_ns, responding);
 		redis_tell_silent(state, sink);

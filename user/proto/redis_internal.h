@@ -2,8 +2,9 @@
 /*
  * Inside of Redis: the state of one connection and what its files ask of each other. Included by redis*.c only.
  * The way of a byte: redis.c sends it to redis_request.c (commands) or redis_reply.c (values); redis_pair.c holds the
- * commands without answer and finds the one that a reply answers; redis_answer.c says what the reply means.
- * Kept of a connection's bytes: at most 24 of a word that is split over chunks, until it is known or not.
+ * commands without answer and finds the one that a reply answers; redis_answer.c says what the reply means. What is
+ * left of a reply with a hole in it is redis_pass.c's. Kept of a connection's bytes: at most 24 of a word that is split
+ * over chunks, until it is known or not.
  */
 #pragma once
 
@@ -18,6 +19,7 @@
 #define REDIS_LINE_MAX (1u << 20)           /* of a line that is an error or a big number */
 #define REDIS_OPEN_MAX (1u << 18)           /* commands of one connection without answer */
 #define REDIS_DETECT_MAX 512
+#define PUSH_VALUES 3     /* the first ones of a push: kind, channel, count */
 #define REDIS_DEPTH_MAX 6 /* levels of nesting that are followed one by one; below, values are counted together */
 
 /* What is special about a command. */
@@ -116,6 +118,7 @@ enum redis_phase {
 	PHASE_INLINE,
 	PHASE_LINE,   /* replies: a value that is a line */
 	PHASE_DECIDE, /* replies: which command it answers must be known now */
+	PHASE_PASS,   /* replies: the rest of an aggregate, which nobody can count: redis_pass.c */
 	PHASE_LOST,
 	PHASE_DEAD,
 };
@@ -216,6 +219,7 @@ struct redis_state {
 	uint32_t accounted;   /* of those of commands */
 	uint32_t alone;       /* replies that were counted as alone since; their commands may come yet */
 	uint32_t alone_peer;  /* how far the commands had come at the last of them */
+	uint32_t pass_peer;   /* PHASE_PASS: how far they had come when it began */
 	bool adrift : 1;      /* nobody can count which command a reply answers */
 	bool drift_open : 1;  /* no command was opened since commands were lost */
 	bool drift_later : 1; /* drift_peer is known, and no command was sent behind it yet */
@@ -224,6 +228,7 @@ struct redis_state {
 	bool interleaved : 1; /* commands were sent between the replies to others */
 	bool in_multi : 1;
 	bool subscriptions_unsure : 1;
+	bool torn : 1; /* adrift, and what was lost last was inside of an aggregate: its values may follow */
 	bool resp3 : 1;
 	bool monitor : 1;
 	bool opaque : 1;
@@ -335,8 +340,22 @@ void redis_pair_account(struct redis_state *state, const struct proto_sink *sink
 /* Removes the first command: told, or counted as lost. */
 void redis_close_first(struct redis_state *state, const struct proto_sink *sink);
 void redis_give_up_first(struct redis_state *state, const struct proto_sink *sink);
+/* This client was seen to wait for all replies before it sends, and never seen not to. */
+bool redis_waits_for_replies(const struct redis_state *state);
+/* The batch whose first command a reply that begins there surely answers; NULL: none. */
+const struct redis_batch *redis_sent_at(const struct redis_state *state, uint32_t position);
+/* An open command moved before the reply at hand. */
+bool redis_may_answer(const struct redis_feed *feed);
 /* May a command still come that moved before the reply at hand? */
 bool redis_may_wait(const struct redis_feed *feed);
+
+/* redis_pass.c */
+/* The reply at hand cannot go on behind a gap: may its values be passed over? Then they are, from here on. */
+bool redis_pass_begin(struct redis_feed *feed);
+/* What begins here is of an aggregate whose command was given up: it is passed over, too. */
+bool redis_pass_torn(struct redis_feed *feed);
+/* PHASE_PASS: LOST when it cannot be told where the reply ended. */
+enum proto_status redis_take_pass(struct redis_feed *feed);
 
 /* redis_answer.c */
 static inline const struct redis_command *redis_command_of(const struct redis_call *call)

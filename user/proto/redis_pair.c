@@ -16,6 +16,7 @@
  * lost; so what is counted is the larger of commands and replies, each time that the flows come together again. That is
  * all of them where the bytes of one flow were all seen. Else there may be some that left no trace: at most as many as
  * the smaller of what was lost of both has room for (unseen_exchanges_max).
+ * Values of an aggregate with a hole in it are no replies: redis_pass.c.
  * Not seen is a client that mixes commands and replies only inside of the gap, or only before the agent's time. Where
  * positions are not known (unix sockets) the order in which both flows are told stands for them.
  */
@@ -198,12 +199,22 @@ static bool wait_or_alone(struct redis_feed *feed)
 	return true;
 }
 
+bool redis_waits_for_replies(const struct redis_state *state)
+{
+	return !state->interleaved && state->bursts >= BURSTS_TRUSTED;
+}
+
 /* The first open command moved before the reply at hand. */
 static bool first_moved_before(const struct redis_feed *feed)
 {
 	const struct redis_call *call = redis_first_call(&feed->state->ring);
 
 	return feed->flow->peer_position == 0 || before(call->position, feed->flow->peer_position);
+}
+
+bool redis_may_answer(const struct redis_feed *feed)
+{
+	return feed->state->ring.call_count > 0 && first_moved_before(feed);
 }
 
 static void note_burst(struct redis_state *state, uint32_t sent_at)
@@ -238,10 +249,8 @@ static void pair_in_step(struct redis_feed *feed)
 	look_for_interleaving(feed);
 }
 
-/* The batch whose first command the reply surely answers; NULL: none. */
-static const struct redis_batch *find_certain(const struct redis_feed *feed)
+const struct redis_batch *redis_sent_at(const struct redis_state *state, uint32_t position)
 {
-	const struct redis_state *state = feed->state;
 	const struct redis_ring *ring = &state->ring;
 
 	if (state->interleaved)
@@ -249,7 +258,7 @@ static const struct redis_batch *find_certain(const struct redis_feed *feed)
 	for (uint32_t i = 0; i < ring->batch_count; i++) {
 		const struct redis_batch *batch = &ring->batches[(ring->batch_head + i) & (ring->batch_size - 1)];
 
-		if (batch->peer_position == feed->flow->position)
+		if (batch->peer_position == position)
 			return batch->anchored ? batch : NULL;
 	}
 	return NULL;
@@ -258,7 +267,7 @@ static const struct redis_batch *find_certain(const struct redis_feed *feed)
 /* The reply at hand, and the oldest command that moved before it: one exchange that is lost. */
 static bool count_as_lost(struct redis_feed *feed)
 {
-	if (feed->state->ring.call_count > 0 && first_moved_before(feed))
+	if (redis_may_answer(feed))
 		redis_give_up_first(feed->state, feed->sink);
 	else
 		count_alone(feed);
@@ -295,7 +304,7 @@ static void come_together(struct redis_feed *feed, const struct redis_batch *bat
 		count_alone(feed);
 		return;
 	}
-	state->adrift = false;
+	state->adrift = state->torn = false;
 	state->alone = 0;
 	pair_in_step(feed);
 }
@@ -307,7 +316,7 @@ static bool pair_adrift(struct redis_feed *feed)
 
 	if (feed->flow->peer_position != 0 && redis_may_wait(feed))
 		return false;
-	certain = find_certain(feed);
+	certain = redis_sent_at(state, feed->flow->position);
 	if (!certain)
 		return count_as_lost(feed);
 	if (state->bursts < BURSTS_TRUSTED) {
@@ -349,7 +358,8 @@ static void requests_lost(struct redis_state *state, const struct proto_sink *si
 	}
 }
 
-static bool changes_database(const struct redis_state *state)
+/* An open command may change the database, or what is subscribed. */
+static bool changes_session(const struct redis_state *state)
 {
 	const struct redis_ring *ring = &state->ring;
 
@@ -357,7 +367,7 @@ static bool changes_database(const struct redis_state *state)
 		const struct redis_call *call = &ring->calls[(ring->call_head + i) & (ring->call_size - 1)];
 		uint8_t kind = redis_command_of(call)->kind;
 
-		if (kind == KIND_SELECT || kind == KIND_RESET || kind == KIND_EXEC)
+		if (kind == KIND_SELECT || kind == KIND_RESET || kind == KIND_EXEC || redis_kind_subscribes(kind))
 			return true;
 	}
 	return false;
@@ -365,15 +375,19 @@ static bool changes_database(const struct redis_state *state)
 
 static void responses_lost(struct redis_state *state, const struct proto_sink *sink)
 {
-	bool known = !state->adrift && !changes_database(state) && state->queued_count == 0;
+	bool known = !state->adrift && !changes_session(state) && state->queued_count == 0;
+	bool unsure = state->subscriptions_unsure;
 	int32_t database = state->database;
 
 	if (state->reply.has_call)
 		redis_give_up_first(state, sink);
 	state->adrift = true;
+	state->torn = state->torn || state->reply.depth > 0;
 	forget(state, sink);
-	if (known)
-		state->database = database;
+	if (!known)
+		return;
+	state->database = database;
+	state->subscriptions_unsure = unsure;
 }
 
 void redis_pair_passed(struct redis_state *state, enum proto_flow which, uint32_t length, uint32_t peer_position)

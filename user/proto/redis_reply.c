@@ -277,6 +277,8 @@ static enum proto_status take_first_type(struct redis_feed *feed)
 	}
 	if (!is_known(type))
 		return PROTO_MALFORMED;
+	if (redis_pass_torn(feed))
+		return PROTO_OK;
 	if (!begin_reply(feed, type))
 		return PROTO_WAIT;
 	if (!feed->state->reply.undecided && !is_replication(feed->state, type) && take_whole(feed))
@@ -308,13 +310,62 @@ static enum proto_status take_type(struct redis_feed *feed)
 	return begin_value(feed, type);
 }
 
+/* Values one by one need no more than to be counted: not the last ones of an aggregate, nor those that are answers, nor
+ * the first ones, which may say what a reply is. */
+static bool values_are_plain(const struct redis_replying *reply)
+{
+	if (reply->depth == 0 || reply->chunks || reply->levels[reply->depth - 1] == REDIS_STREAMED)
+		return false;
+	return reply->depth > reply->base && (reply->depth > reply->base + 1 || reply->words >= PUSH_VALUES);
+}
+
+/* Strings and numbers inside of an aggregate that lie whole in the chunk, up to its last one: an array may have
+ * millions. */
+static void take_plain_values(struct redis_feed *feed)
+{
+	struct redis_replying *reply = &feed->state->reply;
+	const uint8_t *at = feed->chunk->data + feed->at, *end = feed->chunk->data + feed->chunk->length;
+	uint64_t taken = 0;
+	uint64_t most;
+
+	if (!values_are_plain(reply))
+		return;
+	most = reply->levels[reply->depth - 1] - 1;
+	while (taken < most && at < end) {
+		const uint8_t *value = at;
+		uint8_t type = *at;
+		uint32_t number;
+
+		if ((type != '$' && type != ':') || !redis_header(&value, end, type, &number))
+			break;
+		if (type == '$') {
+			if ((size_t)(end - value) < (size_t)number + 2 || value[number] != '\r' ||
+			    value[number + 1] != '\n')
+				break;
+			value += number + 2;
+		}
+		at = value;
+		taken++;
+	}
+	if (taken == 0)
+		return;
+	reply->levels[reply->depth - 1] -= taken;
+	if (reply->depth == reply->base + 1 && !reply->attributes)
+		reply->hits += (uint32_t)taken;
+	feed->flow->tail_missing = false;
+	feed->at = (size_t)(at - feed->chunk->data);
+}
+
 enum proto_status redis_take_reply(struct redis_feed *feed)
 {
 	switch (feed->flow->phase) {
 	case PHASE_START:
 		return take_first_type(feed);
 	case PHASE_HEADER:
-		return take_type(feed);
+		take_plain_values(feed);
+		return feed->at < feed->chunk->length ? take_type(feed) : PROTO_OK;
+	case PHASE_PASS:
+		return redis_take_pass(feed);
 	case PHASE_NUMBER:
 		return take_number(feed);
 	case PHASE_BULK:

@@ -8,8 +8,6 @@
 
 #include "proto/redis_internal.h"
 
-#define PUSH_VALUES 3 /* kind, channel, count */
-
 static void note_status(struct redis_replying *reply, struct text word)
 {
 	size_t length = word.length < sizeof(reply->status) ? word.length : sizeof(reply->status) - 1;

@@ -158,13 +158,13 @@ __noinline int capture_rest(void)
 /* How much of the call is copied: all of it, up to the configured maximum and what the ring can take. */
 static __always_inline __u32 capture_wanted(const struct transfer *transfer, __u64 waiting, __u32 offset)
 {
-	__u32 rest = transfer->length - offset;
+	__u32 rest = transfer->length - offset, limit = scarce_limit(waiting, rest);
 
 	if (!transfer->base && !transfer->vector)
 		return 0;
-	if (waiting >= ring_scarce_bytes && rest > SCARCE_BYTES) {
+	if (rest > limit) {
 		count_add(COUNT_SCARCE_CALLS, 1);
-		return SCARCE_BYTES;
+		return limit;
 	}
 	if (rest > call_bytes_max)
 		count_add(COUNT_TRUNCATED_CALLS, 1);

@@ -19,7 +19,7 @@ const volatile bool capture_unix = true;
 const volatile __u32 call_bytes_max = 131072; /* captured of one call at most */
 const volatile __u32 ring_wakeup_bytes = 0;   /* wake user space when so much is waiting */
 const volatile bool wake_at_exec = false;     /* a new process is looked at before it does much */
-const volatile __u32 ring_scarce_bytes = 0;   /* capture little when so much is waiting */
+const volatile __u32 ring_scarce_bytes = 0;   /* see scarce_limit */
 const volatile __u32 ring_look_bytes = 0;     /* a processor looks at the ring's filling after adding so much */
 const volatile bool tell_goroutines = false;  /* somebody asks who made a call in a Go process */
 const volatile __u8 call_kinds[CALL_NUMBERS] = {};
@@ -252,4 +252,15 @@ static __always_inline int ring_put(void *event, __u64 length, __u64 waiting)
 static __always_inline __u64 ring_waiting(void)
 {
 	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+}
+
+#define SCARCE_BYTES 512
+
+/* What may be captured of a call of that length. Bulk is cut first: what pipelines ask, or answer in few words, is of
+ * use as a whole alone, and where one direction is whole what was lost can be counted. */
+static __always_inline __u32 scarce_limit(__u64 waiting, __u32 length)
+{
+	__u64 enough = length > CHUNK_BYTES ? ring_scarce_bytes : ring_scarce_bytes + ring_scarce_bytes / 4 * 3ULL;
+
+	return waiting < enough ? 0xffffffff : SCARCE_BYTES;
 }

@@ -10,9 +10,8 @@
 #include "shape.h"
 
 #define SMALL_BYTES CHUNK_BYTES
-#define SMALL_VECTORS 4  /* I/O vectors of a call, read at once */
-#define LOOK_BEHIND 4    /* bytes behind a head, to see whether another message follows */
-#define SCARCE_BYTES 512 /* captured of a call while the ring is scarce */
+#define SMALL_VECTORS 4 /* I/O vectors of a call, read at once */
+#define LOOK_BEHIND 4   /* bytes behind a head, to see whether another message follows */
 
 static __always_inline void event_begin(struct scratch *scratch, __u64 conn_id, struct stream_positions positions,
 					__u32 offset)
@@ -140,7 +139,7 @@ static __always_inline bool small_tell(struct scratch *scratch, __u64 conn_id, s
 	if (length > SMALL_BYTES || transfer->kernel_memory || (!transfer->base && !transfer->vector))
 		return false;
 	waiting = recent_waiting(&scratch->recent, sizeof(*event) + length);
-	if (waiting >= ring_scarce_bytes && length > SCARCE_BYTES)
+	if (length > scarce_limit(waiting, length))
 		return false;
 	if (small_copy(scratch, slot, remembered ? known->shape.length : 0))
 		return false;

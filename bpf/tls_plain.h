@@ -15,8 +15,7 @@
 #define TLS_DEPTH 4
 #define TLS_CHUNK_BYTES 16384 /* a record's plaintext at most: RFC 8446 section 5.1 */
 #define TLS_CHUNKS 16         /* told of one call; call_bytes_max is below */
-#define TLS_SCARCE_BYTES 512
-#define TLS_PAGE_BYTES 4096 /* or a multiple of it */
+#define TLS_PAGE_BYTES 4096   /* or a multiple of it */
 #define PLAIN_ABSENT 1
 
 const volatile bool may_sleep = false;
@@ -199,12 +198,13 @@ __noinline int plain_step(__u32 last)
 static __always_inline void plain_tell(struct tls_thread *thread)
 {
 	__u32 wanted = thread->length - thread->skip;
+	__u32 limit;
 
 	thread->told = 0;
 	thread->waiting = ring_waiting();
-	thread->limit = call_bytes_max;
-	if (thread->waiting >= ring_scarce_bytes && wanted > TLS_SCARCE_BYTES) {
-		thread->limit = TLS_SCARCE_BYTES;
+	limit = scarce_limit(thread->waiting, wanted);
+	thread->limit = smaller(limit, call_bytes_max);
+	if (wanted > limit) {
 		count_add(COUNT_SCARCE_CALLS, 1);
 	} else if (wanted > call_bytes_max) {
 		count_add(COUNT_TRUNCATED_CALLS, 1);

@@ -260,6 +260,29 @@ def accounted(samples, books):
     return counted, lost, int(total(samples, "sonde_stream_unseen_exchanges_max_total"))
 
 
+@pytest.mark.parametrize("size", [3, 100, 1000, 10000])
+def test_what_is_lost_is_counted(lab, tmp_path, size):
+    """With the ring as it is by default: when it fills up, bulk is cut and what is short is not, so that of each
+    pipeline one direction is whole. What is told and what is counted as lost are what was sent, to the last command."""
+    server = Server(lab)
+    agent = Agent(lab.cgroup, str(tmp_path / "default.log"))
+    try:
+        requests = "40000" if size == 10000 else "400000"
+        benchmark(server, "-n", requests, "-c", "50", "-P", "64", "-d", str(size), "-t", "set,get")
+        books = server.books()
+        sent = 2 * sum(books.calls.values()) - server.infos
+        deadline = time.monotonic() + METRIC_SECONDS
+        while True:
+            counted, lost, unseen = accounted(agent.samples(), books)
+            if sent == counted + sum(lost.values()) or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        print(f"-d {size}: sent {sent} counted {counted} lost {lost} and at most {unseen} more")
+        assert counted + sum(lost.values()) == sent
+    finally:
+        agent.stop()
+
+
 @pytest.mark.parametrize("size", [3, 1000])
 def test_saturation(lab, tmp_path, size):
     """A ring that is far too small, so that both flows lose what was said: no command is counted twice or as another,

@@ -57,7 +57,9 @@ void batch_span(void *ctx, const struct span *span)
 
 static bool same_service(const struct otlp_item *a, const struct otlp_item *b)
 {
-	return a->service_length == b->service_length && !memcmp(a->bytes, b->bytes, a->service_length);
+	const struct otlp_resource *own = a->resource, *other = b->resource;
+
+	return own == other || (own->length == other->length && !memcmp(own->text, other->text, own->length));
 }
 
 static void append_spans(struct buffer *out, struct otlp_item *const *items, size_t count, const struct otlp_item *like,
@@ -71,7 +73,7 @@ static void append_spans(struct buffer *out, struct otlp_item *const *items, siz
 		if (!first)
 			buffer_append_string(out, between);
 		first = false;
-		buffer_append(out, items[i]->bytes + items[i]->service_length, items[i]->length);
+		buffer_append(out, items[i]->bytes, items[i]->length);
 	}
 }
 
@@ -90,7 +92,7 @@ static void group_protobuf(struct otlp *otlp, struct buffer *out, struct otlp_it
 	struct frame frame = { 0 };
 	size_t spans = spans_length(items, count, like), scope_spans;
 
-	frame_make(otlp, OTLP_TRACES, like->bytes, like->service_length, &frame);
+	frame_make(otlp, OTLP_TRACES, like->resource->text, like->resource->length, &frame);
 	scope_spans = frame.scope_length + spans + frame.schema_length;
 	frame_tag(out, 1,
 		  frame.resource_length + 1 + frame_varint_length(scope_spans) + scope_spans + frame.schema_length);
@@ -106,7 +108,7 @@ static void group_json(struct otlp *otlp, struct buffer *out, struct otlp_item *
 		       const struct otlp_item *like)
 {
 	buffer_append_string(out, "{\"resource\":");
-	frame_resource_json(otlp, OTLP_TRACES, out, like->bytes, like->service_length);
+	frame_resource_json(otlp, OTLP_TRACES, out, like->resource->text, like->resource->length);
 	buffer_append_string(out, ",\"scopeSpans\":[{\"scope\":");
 	frame_scope_json(otlp, out);
 	buffer_append_string(out, ",\"spans\":[");
@@ -188,7 +190,7 @@ static void fill_metrics(struct otlp *otlp, struct otlp_call *call)
 	if (!item)
 		return;
 	call->count = item->count;
-	buffer_append(&call->body, item->bytes + item->service_length, item->length);
+	buffer_append(&call->body, item->bytes, item->length);
 	queue_item_free(otlp, item);
 }
 

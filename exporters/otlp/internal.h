@@ -18,6 +18,7 @@
 #define OTLP_ANSWER_BYTES ((size_t)64 << 10)
 #define OTLP_SCHEMA_URL "https://opentelemetry.io/schemas/1.44.0"
 #define OTLP_PROBLEM_BYTES 256
+#define OTLP_RECENT_RESOURCES 8
 
 enum otlp_dropped {
 	DROPPED_QUEUE_FULL, /* the oldest made room */
@@ -35,15 +36,23 @@ enum otlp_failure {
 	FAILURE_COUNT,
 };
 
+/* Whose spans they are: the service's name, a newline, lines of more. Shared by spans that come one after the other. */
+struct otlp_resource {
+	size_t items; /* that wait; its bytes count while there are some */
+	bool recent;
+	size_t length;
+	char text[];
+};
+
 /* One span, encoded; or one whole request of metrics. */
 struct otlp_item {
 	struct otlp_item *next;
 	uint64_t sequence; /* over both signals: the lowest is the oldest */
 	size_t size;       /* of this block */
 	uint32_t count;    /* spans or data points */
-	uint32_t service_length;
+	struct otlp_resource *resource;
 	size_t length;
-	char bytes[]; /* service, then the encoded */
+	char bytes[];
 };
 
 struct otlp_lane {
@@ -96,6 +105,8 @@ struct otlp {
 	uint64_t random;
 	size_t queue_bytes; /* items and bodies */
 	struct otlp_lane lanes[OTLP_SIGNAL_COUNT];
+	struct otlp_resource *recent[OTLP_RECENT_RESOURCES]; /* NULL */
+	size_t next_recent;
 	struct otlp_call calls[OTLP_SIGNAL_COUNT];
 	struct otlp_figures figures;
 	struct span_message message;
@@ -108,8 +119,10 @@ struct otlp {
 
 /* queue.c */
 /* Copies; makes room by dropping the oldest. */
-void queue_put(struct otlp *otlp, enum otlp_signal signal, const char *service, const void *bytes, size_t length,
+void queue_put(struct otlp *otlp, enum otlp_signal signal, const char *resource, const void *bytes, size_t length,
 	       uint32_t count);
+/* Resources that are kept for the spans to come. */
+void queue_done(struct otlp *otlp);
 /* The first item, the caller's; NULL. */
 struct otlp_item *queue_take(struct otlp *otlp, enum otlp_signal signal);
 void queue_item_free(struct otlp *otlp, struct otlp_item *item);

@@ -104,6 +104,13 @@ static void family_begin(void *ctx, const struct metric_family *family)
 	walk->kind = metric_kind_of(&walk->family, walk->otlp->config.exponential);
 }
 
+static bool is_delta(const struct walk *walk)
+{
+	const struct otlp_config *config = &walk->otlp->config;
+
+	return config->delta && !(config->cumulative_sums && walk->kind.data == METRIC_DATA_SUM);
+}
+
 static struct point_context context_of(const struct walk *walk, const struct metric_label *labels, size_t count,
 				       const struct group *group)
 {
@@ -115,7 +122,7 @@ static struct point_context context_of(const struct walk *walk, const struct met
 		.service = group->service,
 		.start_ns = walk->otlp->config.started_ns,
 		.now_ns = walk->now_ns,
-		.history = walk->otlp->config.delta ? walk->otlp->history : NULL,
+		.history = is_delta(walk) ? walk->otlp->history : NULL,
 	};
 }
 
@@ -184,7 +191,7 @@ static void close_protobuf(const struct walk *walk, struct group *group)
 	buffer_append_string(out, walk->kind.unit);
 	frame_tag(out, (uint32_t)walk->kind.data, data);
 	buffer_append(out, group->points.data, group->points.length);
-	metric_options_append(&walk->kind, walk->otlp->config.delta, out);
+	metric_options_append(&walk->kind, is_delta(walk), out);
 }
 
 static void close_json(const struct walk *walk, struct group *group)
@@ -200,7 +207,7 @@ static void close_json(const struct walk *walk, struct group *group)
 	message_json(out, &metric.base);
 	if (!buffer_error(out))
 		out->length--; /* the closing brace: the data come before it */
-	metric_json_begin(&walk->kind, walk->otlp->config.delta, out);
+	metric_json_begin(&walk->kind, is_delta(walk), out);
 	buffer_append(out, group->points.data, group->points.length);
 	buffer_append_string(out, "]}}");
 }

@@ -182,6 +182,7 @@ static void release(struct otlp *otlp)
 		if (otlp->curl.handle)
 			call_done(otlp, (enum otlp_signal)signal);
 	}
+	queue_done(otlp);
 	transfer_done(otlp);
 	curl_library_unload(&otlp->curl);
 	cleanup_close_fd(&otlp->timer_fd);

@@ -64,8 +64,9 @@ struct otlp_config {
 	uint64_t batch_delay_ns; /* a batch that is not full is sent after this */
 	uint64_t shutdown_ns;    /* otlp_flush sends for so long what is left */
 	uint64_t metric_interval_ns;
-	bool delta;       /* temporality of sums and histograms; else cumulative */
-	bool exponential; /* base-2 exponential histograms where there are some; else explicit buckets */
+	bool delta;           /* temporality of sums and histograms; else cumulative */
+	bool cumulative_sums; /* with delta: of histograms alone */
+	bool exponential;     /* base-2 exponential histograms where there are some; else explicit buckets */
 	const struct snapshot *snapshot;
 	uint64_t started_ns; /* since the epoch: where cumulative values begin */
 	uint64_t seed;       /* of the jitter */

@@ -21,9 +21,65 @@ struct otlp_item *queue_take(struct otlp *otlp, enum otlp_signal signal)
 	return item;
 }
 
+static void resource_free_unused(struct otlp_resource *resource)
+{
+	if (!resource->items && !resource->recent)
+		free(resource);
+}
+
+static void forget_recent(struct otlp_resource **place)
+{
+	struct otlp_resource *resource = *place;
+
+	*place = NULL;
+	if (!resource)
+		return;
+	resource->recent = false;
+	resource_free_unused(resource);
+}
+
+/* Services take turns: a few are looked at. NULL without memory. */
+static struct otlp_resource *resource_find(struct otlp *otlp, const char *text)
+{
+	struct otlp_resource **place = &otlp->recent[otlp->next_recent], *resource;
+	size_t length = strlen(text);
+
+	for (size_t i = 0; i < OTLP_RECENT_RESOURCES; i++) {
+		resource = otlp->recent[i];
+		if (resource && resource->length == length && !memcmp(resource->text, text, length))
+			return resource;
+	}
+	resource = malloc(sizeof(*resource) + length);
+	if (!resource)
+		return NULL;
+	resource->items = 0;
+	resource->recent = true;
+	resource->length = length;
+	memcpy(resource->text, text, length);
+	forget_recent(place);
+	*place = resource;
+	otlp->next_recent = (otlp->next_recent + 1) % OTLP_RECENT_RESOURCES;
+	return resource;
+}
+
+static void resource_drop(struct otlp *otlp, struct otlp_resource *resource)
+{
+	if (--resource->items)
+		return;
+	otlp->queue_bytes -= sizeof(*resource) + resource->length;
+	resource_free_unused(resource);
+}
+
+void queue_done(struct otlp *otlp)
+{
+	for (size_t i = 0; i < OTLP_RECENT_RESOURCES; i++)
+		forget_recent(&otlp->recent[i]);
+}
+
 void queue_item_free(struct otlp *otlp, struct otlp_item *item)
 {
 	otlp->queue_bytes -= item->size;
+	resource_drop(otlp, item->resource);
 	free(item);
 }
 
@@ -60,24 +116,37 @@ void queue_bound(struct otlp *otlp)
 		drop_first(otlp, OTLP_TRACES);
 }
 
-void queue_put(struct otlp *otlp, enum otlp_signal signal, const char *service, const void *bytes, size_t length,
+static struct otlp_item *item_new(struct otlp *otlp, const char *resource, const void *bytes, size_t length)
+{
+	size_t size = sizeof(struct otlp_item) + length;
+	struct otlp_item *item = size <= otlp->config.queue_bytes ? malloc(size) : NULL;
+
+	if (!item)
+		return NULL;
+	*item = (struct otlp_item){
+		.sequence = otlp->sequence++, .size = size, .resource = resource_find(otlp, resource), .length = length
+	};
+	if (!item->resource) {
+		free(item);
+		return NULL;
+	}
+	if (item->resource->items++ == 0)
+		otlp->queue_bytes += sizeof(*item->resource) + item->resource->length;
+	memcpy(item->bytes, bytes, length);
+	return item;
+}
+
+void queue_put(struct otlp *otlp, enum otlp_signal signal, const char *resource, const void *bytes, size_t length,
 	       uint32_t count)
 {
 	struct otlp_lane *lane = &otlp->lanes[signal];
-	size_t service_length = strlen(service), size = sizeof(struct otlp_item) + service_length + length;
-	struct otlp_item *item = size <= otlp->config.queue_bytes ? malloc(size) : NULL;
+	struct otlp_item *item = item_new(otlp, resource, bytes, length);
 
 	if (!item) {
 		otlp->figures.dropped[signal][DROPPED_NO_MEMORY] += count;
 		return;
 	}
-	*item = (struct otlp_item){ .sequence = otlp->sequence++,
-				    .size = size,
-				    .count = count,
-				    .service_length = (uint32_t)service_length,
-				    .length = length };
-	memcpy(item->bytes, service, service_length);
-	memcpy(item->bytes + service_length, bytes, length);
+	item->count = count;
 	if (!lane->last)
 		lane->waiting_ns = otlp->config.now_ns(otlp->config.ctx);
 	if (lane->last)
@@ -86,6 +155,6 @@ void queue_put(struct otlp *otlp, enum otlp_signal signal, const char *service, 
 		lane->first = item;
 	lane->last = item;
 	lane->count++;
-	otlp->queue_bytes += size;
+	otlp->queue_bytes += item->size;
 	queue_bound(otlp);
 }

@@ -18,6 +18,8 @@
 #include "base/clock.h"
 #include "exporters/otlp/otlp.h"
 
+#define PROCESSES 8
+#define RUN 4 /* spans of one process in a row */
 #define SPANS 500000
 #define WANTED_PER_SECOND 50000
 #define TEXT(literal)                                            \
@@ -94,6 +96,27 @@ static double cpu_seconds(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+/* Of a container in a pod. */
+static const char *process_of(void *ctx, uint32_t tgid)
+{
+	static char lines[PROCESSES][1024];
+	char *own = lines[tgid % PROCESSES];
+
+	(void)ctx;
+	if (!*own)
+		snprintf(own, sizeof(lines[0]),
+			 "process.pid=%u\nprocess.executable.name=shop\nprocess.executable.path=/usr/local/bin/shop\n"
+			 "process.runtime.name=go\nprocess.runtime.version=go1.22.3\n"
+			 "container.id=%064u\ncontainer.name=%064u\n"
+			 "container.image.name=registry.example.com/shop/server\ncontainer.image.tags=1.2.3\n"
+			 "k8s.container.name=server\nk8s.pod.name=shop-7d4b9c6f5d-x2x9k\n"
+			 "k8s.pod.uid=2f9c2f4e-6a56-4f0e-9a2b-0f3b2f9c2f4e\nk8s.namespace.name=prod\n"
+			 "service.namespace=prod\nservice.version=1.2.3\n"
+			 "service.instance.id=prod.shop-7d4b9c6f5d-x2x9k.server\n",
+			 tgid, tgid, tgid);
+	return own;
+}
+
 static int listen_somewhere(char *ret_url, size_t size)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -124,6 +147,7 @@ static void measure(struct otlp *otlp, bool gzip)
 	for (uint64_t i = 0; i < SPANS; i++) {
 		memcpy(span.span_id, &i, sizeof(i));
 		memcpy(span.trace_id, &i, sizeof(i));
+		span.tgid = (uint32_t)(i / RUN % PROCESSES);
 		sink.span(sink.ctx, &span);
 		if (i % 64 == 0)
 			otlp_run(otlp);
@@ -153,6 +177,7 @@ int main(int argc, char **argv)
 		.proxy = "",
 		.version = "bench",
 		.own_service = "sonde",
+		.resources.process = process_of,
 		.queue_bytes = (size_t)512 << 20,
 		.batch_spans = 512,
 		.batch_delay_ns = NS_PER_SECOND,

@@ -138,6 +138,22 @@ def test_delta(start, form):
         before = point.time_unix_nano
 
 
+def test_low_memory(start, monkeypatch):
+    """As the specification has it: histograms since the last export, counters that are read anew since the start."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "LowMemory")
+    receiver, _, ask = start()
+    for _ in range(2):
+        ask("/%d", 10)
+        time.sleep(0.5)
+    wait_until(lambda: sum(point.count for _, points in durations(receiver) for point in points) == 20, 10,
+               "20 requests")
+    assert {data.aggregation_temporality for data, _ in durations(receiver)} == {1}
+    exchanges = [find(request, "sonde_exchanges_total", "sonde")[0].sum for request in metrics(receiver)]
+    assert {data.aggregation_temporality for data in exchanges} == {2}
+    values = [sum(point.as_double for point in data.data_points) for data in exchanges]
+    assert values == sorted(values) and values[-1] == 40
+
+
 def test_a_collector_that_refuses_metrics(start):
     receiver, agent, ask = start()
     receiver.mode = "400"

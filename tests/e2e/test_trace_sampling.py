@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which spans are told: by ratio, alike on two agents; errors and slow ones always; overrides, exclusions, the cap; what a
-traceparent says. Whatever is left out is counted, and metrics know all of it."""
+"""Which spans are told: by ratio, alike on two agents; errors and slow ones always; overrides, exclusions, the cap;
+what a traceparent says. Whatever is left out is counted, and metrics know all of it."""
 
 import collections
 import json

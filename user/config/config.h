@@ -89,6 +89,8 @@ enum config_sampler {
 enum config_temporality {
 	TEMPORALITY_CUMULATIVE,
 	TEMPORALITY_DELTA,
+	TEMPORALITY_LOW_MEMORY, /* histograms as with delta; what is read anew each time, as all counters here are, not
+				 */
 };
 
 enum config_histograms {

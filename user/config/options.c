@@ -30,7 +30,7 @@ static const char *const samplers[] = { "always_on",
 					"parentbased_traceidratio",
 					NULL };
 static const char *const otlp_protocols[] = { "http/protobuf", "http/json", "grpc", NULL };
-static const char *const otlp_temporalities[] = { "cumulative", "delta", NULL };
+static const char *const otlp_temporalities[] = { "cumulative", "delta", "lowmemory", NULL };
 static const char *const otlp_histogram_kinds[] = { "explicit_bucket_histogram", "base2_exponential_bucket_histogram",
 						    NULL };
 static const char *const otlp_compressions[] = { "none", "gzip", NULL };

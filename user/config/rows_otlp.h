@@ -216,7 +216,8 @@
 		.placeholder = "NAME",
 		.fallback = "cumulative",
 		.choices = otlp_temporalities,
-		.help = "Whether counters and histograms are told since the start or since the last export.",
+		.help = "Whether counters and histograms are told since the start or since the last export; lowmemory: "
+			"histograms since the last, counters since the start.",
 	},
 	{
 		.name = "otlp.metrics-histograms",

@@ -72,3 +72,20 @@ def test_copy_out(bench):
     assert [rows_told(samples, side, database) for side in ("client", "server")] == [ROWS + 1, ROWS + 1]
     assert {sample.labels["db_operation_name"] for sample in samples if sample.name in (CLIENT, SERVER)
             and sample.labels["db_namespace"] == database} == {"COPY", "SELECT"}
+
+
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+@pytest.mark.parametrize("clients", [1, 4])
+def test_copy_in(bench, clients, unix, tmp_path):
+    """psql and libpq make a message of every line."""
+    database = bench.database()
+    before = losses(bench.agent.samples())
+    script = tmp_path / "copy.sql"
+    script.write_text("SELECT 1;\nCREATE TEMP TABLE lines (i int);\n" + 3 * (
+        "COPY lines FROM STDIN;\n" + "".join(f"{i}\n" for i in range(ROWS)) + "\\.\nSELECT 2;\n"))
+    os.chmod(tmp_path, 0o755)
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        list(pool.map(lambda _: bench.run(["psql", "-Xq", "-f", str(script)], database, unix=unix), range(clients)))
+    good = bench.server.books(database)
+    assert good["COPY"] == 3 * clients
+    bench.expect(database, before, good)

@@ -85,6 +85,20 @@ static void begin_between(struct postgres_state *state)
 	state->begun = state->adrift = state->at_group = true;
 }
 
+/* COPY: each line is a message, and nothing of it is needed. Those that lie whole in the chunk, behind another one. */
+static void pass_copy_data(struct postgres_feed *feed)
+{
+	const struct proto_chunk *chunk = feed->chunk;
+
+	while (chunk->length - feed->at >= HEADER_BYTES && chunk->data[feed->at] == 'd') {
+		uint32_t size = postgres_u32(chunk->data + feed->at + 1);
+
+		if (size < 4 || size >= chunk->length - feed->at)
+			return;
+		feed->at += size + 1;
+	}
+}
+
 static enum proto_status start_request(struct postgres_feed *feed)
 {
 	struct postgres_state *state = feed->state;
@@ -94,6 +108,10 @@ static enum proto_status start_request(struct postgres_feed *feed)
 
 	if (!chunk->data)
 		return PROTO_LOST;
+	if (feed->flow->type == 'd' && !state->rows)
+		pass_copy_data(feed);
+	if (feed->at == chunk->length)
+		return PROTO_OK;
 	if (postgres_rows_block(state, chunk->no_wait))
 		return PROTO_WAIT;
 	/* "Start-up": but for passwords nothing is sent before ReadyForQuery, and what comes before it matters here. */

@@ -18,7 +18,7 @@
 #define HELD_BYTES_MAX (4ULL << 20)
 #define CALLS_MAX 65536
 #define TIMEOUT_NS (10 * NS_PER_SECOND)
-#define OWN_ATTRIBUTES 7
+#define OWN_ATTRIBUTES 8
 #define OVERRIDES_MAX 256
 #define HEADERS_MAX 64
 #define RESOURCE_MAX 48
@@ -31,6 +31,7 @@ struct agent_export {
 	struct log_limit problem_limit;
 	uint64_t problems; /* not yet told */
 	struct utsname host;
+	char host_id[AGENT_HOST_ID_BYTES];
 	char *urls[OTLP_SIGNAL_COUNT];
 	char *headers[OTLP_SIGNAL_COUNT][HEADERS_MAX];
 	size_t header_counts[OTLP_SIGNAL_COUNT];
@@ -180,6 +181,8 @@ static int make_resource(struct agent_export *export, const struct config *confi
 		add_pair(export, "host.name", export->host.nodename);
 	if (!has_key(export, "host.arch"))
 		add_pair(export, "host.arch", strcmp(export->host.machine, "x86_64") ? "arm64" : "amd64");
+	if (!has_key(export, "host.id") && agent_host_id(config, export->host_id))
+		add_pair(export, "host.id", export->host_id);
 	if (!has_key(export, "os.type"))
 		add_pair(export, "os.type", "linux");
 	/* Of sonde's own resource, and of metrics: otlp's frame.c knows. */
@@ -237,6 +240,9 @@ static int make_otlp(struct agent *agent, uint64_t seed)
 	if (!error)
 		error = make_resource(export, config);
 	otlp.resource_count = export->resource_count;
+	/* "OTEL_SERVICE_NAME takes precedence over service.name in OTEL_RESOURCE_ATTRIBUTES". */
+	if (!error && !strcmp(otlp.own_service, "sonde") && has_key(export, "service.name"))
+		otlp.own_service = value_of(export, "service.name");
 	if (error || (!otlp.targets[OTLP_TRACES].url && !otlp.targets[OTLP_METRICS].url))
 		return error;
 	error = otlp_new(&otlp, &export->otlp, &message);

@@ -124,6 +124,9 @@ void agent_usage_refresh(struct agent *agent, bool now);
 /* What the kernel side could not count. */
 void agent_usage_visit_losses(const struct agent *agent, const struct metric_visitor *out);
 /* --- agent_resource.c: what is known of processes and services */
+#define AGENT_HOST_ID_BYTES 33
+/* The host's machine id, as the conventions want it; false when there is none. */
+bool agent_host_id(const struct config *config, char id[AGENT_HOST_ID_BYTES]);
 struct otlp_resources agent_resources(struct agent *agent);
 /* Whether metrics are exported, and services' resources will be asked for. */
 bool agent_export_metrics(const struct config *config);

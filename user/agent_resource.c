@@ -2,11 +2,13 @@
 /*
  * What exporters and trace ask about processes and services: glue to identity and to their executables.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent_internal.h"
+#include "base/file.h"
 #include "symbol/go_binary.h"
 
 #define IMAGE_BYTES 64
@@ -14,6 +16,21 @@
 static void image_of(const struct agent *agent, uint32_t tgid, char image[IMAGE_BYTES])
 {
 	snprintf(image, IMAGE_BYTES, "%.40s/%u/exe", agent->config->path_procfs, tgid);
+}
+
+/* machine-id(5): 32 hexadecimal digits and a newline. A host that has not been set up yet has a word there. */
+bool agent_host_id(const struct config *config, char id[AGENT_HOST_ID_BYTES])
+{
+	char path[PATH_MAX], text[64];
+	size_t length;
+
+	snprintf(path, sizeof(path), "%s/etc/machine-id", strcmp(config->path_rootfs, "/") ? config->path_rootfs : "");
+	if (file_read_start(AT_FDCWD, path, text, sizeof(text), &length) || length < AGENT_HOST_ID_BYTES - 1 ||
+	    strspn(text, "0123456789abcdef") != AGENT_HOST_ID_BYTES - 1)
+		return false;
+	memcpy(id, text, AGENT_HOST_ID_BYTES - 1);
+	id[AGENT_HOST_ID_BYTES - 1] = '\0';
+	return true;
 }
 
 bool agent_go_version(void *ctx, uint32_t tgid, char *version, size_t size)

@@ -2,6 +2,7 @@
 """Metrics by OTLP: the same figures as a scrape, in each form that they may have."""
 
 import json
+import os
 import re
 import time
 import urllib.request
@@ -103,17 +104,22 @@ def test_resources(start, protocol):
     """Each service's: what its processes declare, and what the configuration says; sonde's version is sonde's alone."""
     receiver, _, ask = start("--otlp.resource-attribute=host.name=box", f"--otlp.protocol={protocol}",
                              "--otlp.resource-attribute=service.version=mine",
+                             "--otlp.resource-attribute=service.name=watcher",
                              "--otlp.resource-attribute=deployment.environment.name=test")
     ask("/%d", 3)
     wait_until(lambda: durations(receiver), 10, "metrics")
     resources = {resource["service.name"]: resource for request in metrics(receiver) for resource, _ in request}
-    server, own = resources["metrics-server"], resources["sonde"]
+    server, own = resources["metrics-server"], resources["watcher"]
     assert server["process.pid"] > 0 and server["process.runtime.name"] == "cpython"
     assert server["process.executable.name"].startswith("python3") and "service.version" not in server
     assert own["service.version"] == "mine" and "process.pid" not in own
     for resource in (server, own):
         assert (resource["host.name"], resource["service.instance.id"]) == ("box", "box")
         assert resource["deployment.environment.name"] == "test"
+        if os.path.exists("/etc/machine-id"):
+            with open("/etc/machine-id", encoding="ascii") as file:
+                assert resource.get("host.id", "") == file.read().strip()
+    assert "sonde" not in resources
 
 
 @pytest.mark.parametrize("form", ["explicit_bucket_histogram", "base2_exponential_bucket_histogram"])

@@ -17,6 +17,7 @@ ARCH ?= $(shell $(if $(CROSS_COMPILE),echo $(firstword $(subst -, ,$(CROSS_COMPI
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 600
+SOAK_SECONDS ?= 1800
 BPF_CPU ?= v3
 VMLINUX_BTF ?= /sys/kernel/btf/vmlinux
 
@@ -121,7 +122,7 @@ BPF_CFLAGS := -target bpf -mcpu=$(BPF_CPU) -O2 -g -std=gnu11 -Wall -Wextra -Werr
 	-D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I$(B) $(filter -I%,$(LIB_CFLAGS)) -MMD -MP
 
 .PHONY: all setup run test test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check \
-	test-drivers test-interop test-trace-vm bench bench-node fuzz install uninstall clean help build-tests fuzzers \
+	test-drivers test-interop test-trace-vm soak bench bench-node fuzz install uninstall clean help build-tests fuzzers \
 	format FORCE
 
 all: $(SONDE)
@@ -249,6 +250,12 @@ test-drivers:
 	@$(MAKE) --no-print-directory all
 	@/usr/bin/python3 -m pytest -q -ra tests/drivers
 
+# Everything at once for SOAK_SECONDS: exact counts, and nothing that grows.
+soak:
+	@scripts/setup.sh build test
+	@$(MAKE) --no-print-directory all build/tests/bench/load
+	@SOAK_SECONDS=$(SOAK_SECONDS) /usr/bin/python3 -m pytest -q -s tests/soak
+
 # Parents of spans under every backend of an older kernel.
 test-trace-vm:
 	@$(MAKE) --no-print-directory all
@@ -305,6 +312,7 @@ help:
 	@echo 'make test-LAYER      one layer: canary unit golden fuzz bpf truth e2e kernels'
 	@echo 'make test-kernels-full  every truth case and databases on every kernel: over an hour'
 	@echo 'sudo make test-drivers  clients of databases in other languages, by their registries'
+	@echo 'sudo make soak       everything at once for SOAK_SECONDS ($(SOAK_SECONDS)): counts, growth'
 	@echo 'make test-trace-vm   parents of spans under every backend, in a VM'
 	@echo 'make test-interop    against a real Collector and a real Jaeger, built by the Go toolchain'
 	@echo 'make check           format, layers, lengths, licences, clang-tidy, cppcheck'

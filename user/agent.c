@@ -25,17 +25,19 @@
 #define STREAM_BYTES_MAX (64ULL << 20)
 #define PROCESSES_MAX 16384
 #define KEEP_DEAD_NS 30000000000ULL
-#define GIVE_BACK_CONNECTIONS 1024 /* some hundred KB */
+#define CONNECTION_BYTES 400 /* that are held for an idle one, about */
+#define GIVE_BACK_BYTES (512U << 10)
 
-/* What many connections held goes back when they are gone: glibc keeps it, unless it lies at the heap's end. */
+/* What many connections, or a queue that nobody took, have held goes back when they are gone: glibc keeps it, unless
+ * it lies at the heap's end. */
 static void give_back(struct agent *agent)
 {
-	size_t connections = stream_table_connections(agent->streams);
+	size_t held = stream_table_connections(agent->streams) * CONNECTION_BYTES + agent_export_queued(agent);
 
-	if (connections >= agent->connections_peak) {
-		agent->connections_peak = connections;
-	} else if (agent->connections_peak - connections >= GIVE_BACK_CONNECTIONS) {
-		agent->connections_peak = connections;
+	if (held >= agent->held_peak) {
+		agent->held_peak = held;
+	} else if (agent->held_peak - held >= GIVE_BACK_BYTES) {
+		agent->held_peak = held;
 		malloc_trim(0);
 	}
 }

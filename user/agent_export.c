@@ -429,6 +429,11 @@ void agent_export_sources(struct agent *agent)
 		snapshot->sources[snapshot->source_count++] = stdout_source(export->out);
 }
 
+size_t agent_export_queued(const struct agent *agent)
+{
+	return agent->export && agent->export->otlp ? otlp_queued_bytes(agent->export->otlp) : 0;
+}
+
 void agent_export_watch(struct agent *agent)
 {
 	struct agent_export *export = agent->export;

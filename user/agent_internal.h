@@ -51,7 +51,7 @@ struct agent {
 	struct trace *trace;         /* its; likewise */
 	struct snapshot snapshot;
 	struct loop_source *drain_timer;
-	size_t connections_peak;       /* since memory was given back last */
+	size_t held_peak;              /* bytes, about, since memory was given back last */
 	struct hash_table executables; /* agent_select.c: processes whose executable was looked at */
 	uint64_t drain_interval_ns;
 	uint64_t idle_drains; /* in a row that found nothing */
@@ -139,6 +139,8 @@ MUST_CHECK int agent_export_loop(struct agent *agent);
 void agent_export_sources(struct agent *agent);
 /* Warns of problems at most once a minute. */
 void agent_export_watch(struct agent *agent);
+/* Bytes that wait to be exported. */
+size_t agent_export_queued(const struct agent *agent);
 /* Sends what is left. */
 void agent_export_end(struct agent *agent);
 void agent_export_free(struct agent *agent);

@@ -87,6 +87,8 @@ void otlp_run(struct otlp *otlp);
 struct snapshot_source otlp_source(struct otlp *otlp);
 struct exporter otlp_exporter(struct otlp *otlp);
 
+/* What waits to be sent, or is being sent, in bytes. */
+size_t otlp_queued_bytes(const struct otlp *otlp);
 /* The last thing that went wrong, for one log line; `count` says how many did. NULL when nothing did since the last
  * call. */
 const char *otlp_problem(struct otlp *otlp, uint64_t *ret_count);

@@ -70,6 +70,11 @@ static void resource_drop(struct otlp *otlp, struct otlp_resource *resource)
 	resource_free_unused(resource);
 }
 
+size_t otlp_queued_bytes(const struct otlp *otlp)
+{
+	return otlp->queue_bytes;
+}
+
 void queue_done(struct otlp *otlp)
 {
 	for (size_t i = 0; i < OTLP_RECENT_RESOURCES; i++)

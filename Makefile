@@ -122,8 +122,8 @@ BPF_CFLAGS := -target bpf -mcpu=$(BPF_CPU) -O2 -g -std=gnu11 -Wall -Wextra -Werr
 	-D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I$(B) $(filter -I%,$(LIB_CFLAGS)) -MMD -MP
 
 .PHONY: all setup run test test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check \
-	test-drivers test-interop test-trace-vm soak bench bench-node fuzz install uninstall clean help build-tests fuzzers \
-	format FORCE
+	test-drivers test-interop test-trace-vm soak bench bench-node fuzz install uninstall clean help build-tests \
+	fuzzers format FORCE
 
 all: $(SONDE)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Half an hour (SOAK_SECONDS) of everything at once: HTTP on kept and on short connections, Redis, PostgreSQL, processes
-and cgroups that live for milliseconds, three ways of scraping, a collector that is there for half of the time, SIGHUP.
-At the end every count must be that of the servers' own books, and what the agent holds must not have grown: whatever
-leaks, or goes wrong once in a million times, shows here.
+"""Half an hour (SOAK_SECONDS) of everything at once: HTTP on kept and on short connections, Redis, PostgreSQL,
+processes and cgroups that live for milliseconds, three ways of scraping, a collector that is there for half of the
+time, SIGHUP. At the end every count must be that of the servers' own books, and what the agent holds must not have
+grown: whatever leaks, or goes wrong once in a million times, shows here.
 
 The rates leave the machine room: this is no load test, and nothing may be lost. `make soak`.
 """
@@ -126,8 +126,8 @@ class World:
         self.lab.run([sys.executable, "-c", SHORT.format(port=self.nginx)], "short")
 
     def redis_calls(self):
-        self.lab.run([tool("redis-benchmark"), *self.redis.where(), "-q", "-n", "3000", "-c", "20", "-P", "8", "-r", "500",
-                      "-t", "set,get,incr,lpush,lpop,mset"], "bench")
+        self.lab.run([tool("redis-benchmark"), *self.redis.where(), "-q", "-n", "3000", "-c", "20", "-P", "8",
+                      "-r", "500", "-t", "set,get,incr,lpush,lpop,mset"], "bench")
 
     def postgres_calls(self):
         for mode in ("simple", "extended", "prepared"):
@@ -135,7 +135,8 @@ class World:
 
     def pgbench(self, *arguments):
         subprocess.run([f"{self.postgres.bin}/pgbench", "-n", *arguments, "soak"], check=True, capture_output=True,
-                       env={**os.environ, **self.postgres.environment("soak")}, preexec_fn=self.cgroup.enter, cwd="/tmp")
+                       env={**os.environ, **self.postgres.environment("soak")}, preexec_fn=self.cgroup.enter,
+                       cwd="/tmp")
 
     def processes(self):
         for _ in range(10):
@@ -159,7 +160,8 @@ class World:
 
     def scrape(self):
         request = urllib.request.Request(f"http://127.0.0.1:{self.agent.port}/metrics", headers={
-            "Accept": ACCEPT[self.scrapes % len(ACCEPT)], "Accept-Encoding": "gzip" if self.scrapes % 2 else "identity"})
+            "Accept": ACCEPT[self.scrapes % len(ACCEPT)],
+            "Accept-Encoding": "gzip" if self.scrapes % 2 else "identity"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status == 200 and answer.read()
         self.scrapes += 1
@@ -258,8 +260,8 @@ def test_soak(world):
     sent = total(world.agent.samples(), "sonde_otlp_sent_total", signal="traces")
     assert world.spans == sent
     calls = sum(world.redis.books().calls.values())
-    print(f"\n{SECONDS:.0f} s: {requests} requests, {calls} Redis calls, {statements} statements exact; {world.spans} spans "
-          f"taken, {sent:.0f} sent; {world.scrapes} scrapes; {len(samples)} samples at the end")
+    print(f"\n{SECONDS:.0f} s: {requests} requests, {calls} Redis calls, {statements} statements exact; {world.spans} "
+          f"spans taken, {sent:.0f} sent; {world.scrapes} scrapes; {len(samples)} samples at the end")
     grown = {}
     for name in world.figures[0]:
         grown[name] = quarters(world.figures, name)

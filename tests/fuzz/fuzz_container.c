@@ -127,6 +127,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 's':
 		check_facts(facts_from_storage, text);
 		break;
+	case 'x': {
+		struct container_facts facts = { .pod_uid = "u", .pod = "web-0", .image = "a:1@b" };
+		char lines[FACTS_LINES_MAX];
+
+		(void)facts_from_sandbox(text, &facts);
+		if (facts_lines(&facts, text, lines) != strlen(lines) || !utf8_valid(lines, strlen(lines)))
+			abort();
+		break;
+	}
 	case 'p':
 		check_path(text);
 		break;

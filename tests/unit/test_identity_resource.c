@@ -288,6 +288,94 @@ static void test_service_of_pods(void **state)
 	identity_free(identity);
 }
 
+/* CRI-O keeps a pod's labels and annotations with its sandbox: they are taken where the container's own say nothing. */
+#define CRIO "/run/containers/storage/overlay-containers/"
+
+static void write_crio(struct cgroup_world *world, const char *id, const char *uid, const char *more)
+{
+	char path[256], text[2048];
+
+	snprintf(path, sizeof(path), CRIO "%s/userdata/config.json", id);
+	snprintf(text, sizeof(text),
+		 "{\"ociVersion\":\"1.0.2\",\"annotations\":{\"io.container.manager\":\"cri-o\","
+		 "\"io.kubernetes.cri-o.SandboxID\":\"" ID_2 "\",\"io.kubernetes.cri-o.KubeName\":\"shop-0\","
+		 "\"io.kubernetes.cri-o.Namespace\":\"prod\",\"io.kubernetes.container.name\":\"web\","
+		 "\"io.kubernetes.pod.uid\":\"%s\"%s},\"linux\":{\"cgroupsPath\":\"k.slice:crio:%s\"}}",
+		 uid, more, id);
+	world_write(world, path, text);
+}
+
+static const char *crio_resource(struct cgroup_world *world, struct identity **identity)
+{
+	*identity = open_identity(world, false);
+	PROCESS(world, 70, "", "/kubepods.slice/k.slice/crio-" ID_1 ".scope");
+	return identity_resource(*identity, 70, SECOND);
+}
+
+#define POD_SAYS                                                                                           \
+	",\"io.kubernetes.cri-o.Labels\":\"{\\\"app.kubernetes.io/version\\\":\\\"4\\\"}\","               \
+	"\"io.kubernetes.cri-o.Annotations\":\"{\\\"resource.opentelemetry.io/team.name\\\":\\\"till\\\"," \
+	"\\\"resource.opentelemetry.io/service.instance.id\\\":\\\"pods\\\"}\""
+
+static void test_pod_labels(void **state)
+{
+	struct cgroup_world *world = *state;
+	struct identity *identity;
+	const char *resource;
+
+	write_crio(world, ID_1, "u-1", ",\"resource.opentelemetry.io/service.instance.id\":\"own\"");
+	write_crio(world, ID_2, "u-1", POD_SAYS);
+	resource = crio_resource(world, &identity);
+	assert_non_null(strstr(resource, "\nservice.version=4\n"));
+	assert_non_null(strstr(resource, "\nteam.name=till\n"));
+	assert_non_null(strstr(resource, "\nservice.instance.id=own\n"));
+	assert_non_null(strstr(resource, "\nk8s.pod.uid=u-1\n"));
+	assert_null(strstr(resource, "pods"));
+	identity_free(identity);
+}
+
+static void test_another_pods_labels(void **state)
+{
+	struct cgroup_world *world = *state;
+	struct identity *identity;
+	const char *resource;
+
+	write_crio(world, ID_1, "u-1", "");
+	write_crio(world, ID_2, "u-2", POD_SAYS);
+	resource = crio_resource(world, &identity);
+	assert_non_null(strstr(resource, "\nk8s.pod.name=shop-0\n"));
+	assert_null(strstr(resource, "service.version"));
+	assert_null(strstr(resource, "team.name"));
+	assert_true(containers_refused(world->containers, STATE_FOREIGN) == 1);
+	identity_free(identity);
+}
+
+/* Docker's shim keeps annotations as labels. */
+static void test_docker_pod(void **state)
+{
+	struct cgroup_world *world = *state;
+	struct identity *identity = open_identity(world, false);
+	const char *resource;
+
+	world_write(world, "/var/lib/docker/containers/" ID_1 "/config.v2.json",
+		    "{\"ID\":\"" ID_1
+		    "\",\"Name\":\"/k8s_web\",\"State\":{},\"Config\":{\"Image\":\"web:2\",\"Labels\":{"
+		    "\"io.kubernetes.pod.name\":\"shop-0\",\"io.kubernetes.pod.namespace\":\"prod\","
+		    "\"io.kubernetes.container.name\":\"web\",\"io.kubernetes.pod.uid\":\"u\","
+		    "\"io.kubernetes.sandbox.id\":\"" ID_2 "\"}}}");
+	world_write(world, "/var/lib/docker/containers/" ID_2 "/config.v2.json",
+		    "{\"ID\":\"" ID_2 "\",\"Config\":{\"Labels\":{\"io.kubernetes.pod.uid\":\"u\","
+		    "\"app.kubernetes.io/version\":\"5\","
+		    "\"annotation.resource.opentelemetry.io/service.name\":\"till\","
+		    "\"annotation.resource.opentelemetry.io/service.namespace\":\"floor\"}}}");
+	PROCESS(world, 70, "", "/kubepods/podu/" ID_1);
+	assert_string_equal(identity_service(identity, 70, SECOND), "till");
+	resource = identity_resource(identity, 70, SECOND);
+	assert_non_null(strstr(resource, "\nservice.version=5\n"));
+	assert_non_null(strstr(resource, "\nservice.namespace=floor\n"));
+	identity_free(identity);
+}
+
 /* A state file that comes when the process was counted already. */
 static void test_late_container(void **state)
 {
@@ -317,6 +405,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_cut_environment, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_nobody_asks_for_services, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_service_of_pods, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_pod_labels, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_another_pods_labels, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_docker_pod, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_late_container, world_setup, world_teardown),
 	};
 

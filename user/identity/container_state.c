@@ -108,6 +108,24 @@ static void read_init_pid(struct state_reader *reader, const struct place *place
 	}
 }
 
+/* What the pod's sandbox, whose file lies beside the container's, says of the pod. */
+static void read_sandbox(struct state_reader *reader, const struct place *place, struct slice name_space,
+			 struct container_facts *facts)
+{
+	CLEANUP_FREE char *text = NULL;
+	char name[PATH_BYTES];
+	size_t length = 0;
+	int error;
+
+	if (!facts->pod_sandbox[0] || !facts->pod_uid[0] ||
+	    fill_name(place->name, name_space, slice_of(facts->pod_sandbox), name) ||
+	    state_file_read(reader, place->folder, name, &text, &length))
+		return;
+	error = facts_from_sandbox(slice_make(text, length), facts);
+	if (error)
+		reader->refused[error == -ESTALE ? STATE_FOREIGN : STATE_MALFORMED]++;
+}
+
 static int read_place_in_namespaces(struct state_reader *reader, const struct place *place,
 				    const struct cgroup_container *container, struct container_facts *facts)
 {
@@ -115,13 +133,19 @@ static int read_place_in_namespaces(struct state_reader *reader, const struct pl
 						       slice_of("moby") };
 	int error = -ENOENT;
 
-	if (!strstr(place->name, "%N"))
-		return read_place(reader, place, slice_of(""), container, facts);
+	if (!strstr(place->name, "%N")) {
+		error = read_place(reader, place, slice_of(""), container, facts);
+		if (!error)
+			read_sandbox(reader, place, slice_of(""), facts);
+		return error;
+	}
 	/* What "web" is in another namespace is another container: the file says of which cgroup it is. */
 	for (int i = 0; i < NAMESPACES && error; i++) {
 		error = read_place(reader, place, name_spaces[i], container, facts);
 		if (!error && place->reader == facts_from_bundle)
 			read_init_pid(reader, place, name_spaces[i], container, facts);
+		if (!error)
+			read_sandbox(reader, place, name_spaces[i], facts);
 	}
 	return error;
 }

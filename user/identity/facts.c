@@ -54,23 +54,28 @@ static void take_kubernetes(const json_t *labels, struct container_facts *facts)
 	take(labels, "io.kubernetes.pod.name", facts->pod);
 	take(labels, "io.kubernetes.pod.namespace", facts->name_space);
 	take(labels, "io.kubernetes.pod.uid", facts->pod_uid);
+	take(labels, "io.kubernetes.sandbox.id", facts->pod_sandbox); /* cri-dockerd's */
 }
 
 /* "All annotations with the prefix should be translated into the corresponding resource attributes" (OpenTelemetry,
  * "Specify resource attributes using Kubernetes annotations"). As many as there is room for. */
 static void take_annotations(const json_t *notes, struct container_facts *facts)
 {
-	static const char prefix[] = "resource.opentelemetry.io/";
+	static const char prefix[] = "resource.opentelemetry.io/", of_docker[] = "annotation.";
 	size_t length = strlen(facts->declared);
 	const char *key;
 	json_t *value;
 
 	json_object_foreach((json_t *)(uintptr_t)notes, key, value)
 	{
-		const char *name = key + strlen(prefix), *text = json_string_value(value);
+		const char *text = json_string_value(value), *name = key;
 
-		if (!text || strncmp(key, prefix, strlen(prefix)) != 0 || !lines_key(slice_of(name)) ||
-		    !strcmp(name, "service.name") || lines_have(facts->declared, slice_of(name)))
+		name += strncmp(name, of_docker, strlen(of_docker)) ? 0 : strlen(of_docker);
+		if (!text || strncmp(name, prefix, strlen(prefix)) != 0)
+			continue;
+		name += strlen(prefix);
+		if (!lines_key(slice_of(name)) || !strcmp(name, "service.name") ||
+		    lines_have(facts->declared, slice_of(name)))
 			continue;
 		length = lines_add(facts->declared, sizeof(facts->declared), length, name, slice_of(text));
 	}
@@ -123,20 +128,29 @@ static void take_containerd(const json_t *notes, struct container_facts *facts)
 	take(notes, "io.kubernetes.cri.sandbox-name", facts->pod);
 	take(notes, "io.kubernetes.cri.sandbox-namespace", facts->name_space);
 	take(notes, "io.kubernetes.cri.sandbox-uid", facts->pod_uid);
+	take(notes, "io.kubernetes.cri.sandbox-id", facts->pod_sandbox);
 	take(notes, "io.kubernetes.cri.podsandbox.image-name", facts->image);
 	take(notes, "io.kubernetes.cri.image-name", facts->image);
 	take(notes, "nerdctl/name", facts->name);
 }
 
+/* JSON inside of an annotation. NULL when there is none. */
+static json_t *inner(const json_t *notes, const char *key)
+{
+	const char *text = text_of(notes, key);
+
+	return *text ? parse(slice_of(text)) : NULL;
+}
+
 /* CRI-O keeps the kubelet's labels as JSON inside of an annotation as well. */
 static void take_crio(const json_t *notes, struct container_facts *facts)
 {
-	const char *text = text_of(notes, "io.kubernetes.cri-o.Labels");
-	CLEANUP_JSON json_t *labels = *text ? parse(slice_of(text)) : NULL;
+	CLEANUP_JSON json_t *labels = inner(notes, "io.kubernetes.cri-o.Labels");
 
 	take(notes, "io.kubernetes.cri-o.ImageName", facts->image);
 	take(notes, "io.kubernetes.cri-o.KubeName", facts->pod);
 	take(notes, "io.kubernetes.cri-o.Namespace", facts->name_space);
+	take(notes, "io.kubernetes.cri-o.SandboxID", facts->pod_sandbox);
 	take_kubernetes(labels, facts);
 	take_kubernetes(notes, facts);
 	take_declared(labels, facts);
@@ -194,6 +208,45 @@ int facts_from_bundle(struct slice text, const struct cgroup_container *containe
 	if (!*type)
 		type = text_of(notes, "io.kubernetes.cri-o.ContainerType");
 	mark_sandbox(ret_facts, !strcmp(type, "sandbox"));
+	return 0;
+}
+
+/* The pod that the labels or annotations of a sandbox say it is. */
+static bool is_same_pod(const json_t *labels, const char *uid)
+{
+	static const char *const keys[] = { "io.kubernetes.pod.uid", "io.kubernetes.cri.sandbox-uid" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (*uid && !strcmp(text_of(labels, keys[i]), uid))
+			return true;
+	return false;
+}
+
+int facts_from_sandbox(struct slice text, struct container_facts *facts)
+{
+	CLEANUP_JSON json_t *root = parse(text);
+	const json_t *notes = json_object_get(root, "annotations");
+	CLEANUP_JSON json_t *crio_labels = inner(notes, "io.kubernetes.cri-o.Labels");
+	CLEANUP_JSON json_t *crio_notes = inner(notes, "io.kubernetes.cri-o.Annotations");
+	const json_t *docker = json_object_get(json_object_get(root, "Config"), "Labels");
+	const json_t *const all[] = { notes, crio_notes, crio_labels, docker };
+	bool same = false;
+
+	if (!json_is_object(root))
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		same = same || is_same_pod(all[i], facts->pod_uid);
+	if (!same)
+		return -ESTALE;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		take_annotations(all[i], facts);
+		if (!facts->version[0])
+			take(all[i], "app.kubernetes.io/version", facts->version);
+		if (!facts->service[0])
+			take(all[i], "resource.opentelemetry.io/service.name", facts->service);
+		if (!facts->service[0])
+			take(all[i], "annotation.resource.opentelemetry.io/service.name", facts->service);
+	}
 	return 0;
 }
 

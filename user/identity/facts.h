@@ -24,6 +24,7 @@ struct container_facts {
 	char pod[FACT_MAX];
 	char name_space[FACT_MAX];
 	char pod_uid[FACT_MAX];
+	char pod_sandbox[FACT_MAX]; /* id of the container that holds the pod's namespaces; "" when not told */
 	char service[FACT_MAX]; /* a service name that somebody declared: an annotation, a Compose or Swarm service */
 	char version[FACT_MAX]; /* of the service, by the label that Kubernetes recommends */
 	char declared[FACTS_DECLARED_MAX]; /* what annotations say of the resource, as lines (identity/lines.h) */
@@ -44,6 +45,10 @@ int facts_from_bundle(struct slice text, const struct cgroup_container *containe
 int facts_from_runc(struct slice text, const struct cgroup_container *container, struct container_facts *ret_facts);
 /* containers.json of containers/storage: Podman's names and images. */
 int facts_from_storage(struct slice text, const struct cgroup_container *container, struct container_facts *ret_facts);
+
+/* The same files of a pod's sandbox, whose labels and annotations are the pod's: what the container's own do not say is
+ * taken. 0, -EINVAL, -ESTALE when it is another pod's. */
+int facts_from_sandbox(struct slice text, struct container_facts *facts);
 
 /* "2024-05-06T07:08:09.123456789Z" or with an offset (RFC 3339) to nanoseconds since the epoch; 0 when it is none. */
 uint64_t facts_time(const char *text);

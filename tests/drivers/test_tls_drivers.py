@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS libraries of other languages, built from their registry in the versions that are named beside: BoringSSL, linked
-into a Rust program with symbols, has the right peers and exact counts; rustls, which is not read, is named."""
+"""TLS libraries of other languages, built from their registry in the versions that are named beside: BoringSSL and
+AWS-LC, linked into Rust programs with symbols, have the right peers and exact counts; rustls, which is not read, is
+named."""
 
 import os
 import re
@@ -40,11 +41,12 @@ def doctor_of(lab, program, ports):
     return text
 
 
-def test_boringssl(lab, certificate):
-    program = build("boring")
+@pytest.mark.parametrize("name, library", [("boring", "BoringSSL"), ("awslc", "AWS-LC")])
+def test_linked_library(lab, certificate, name, library):
+    program = build(name)
     ports = start_servers(lab, certificate)
     files = total(lab.agent.samples(), "sonde_tls_files")
-    assert re.search(rf"^ok +tls +{program}: BoringSSL, read", doctor_of(lab, program, ports), re.MULTILINE)
+    assert re.search(rf"^ok +tls +{program}: {library}, read", doctor_of(lab, program, ports), re.MULTILINE)
     wait_until(lambda: total(lab.agent.samples(), "sonde_tls_files") == files + 1, 5, "the program to be hooked")
     lab.stop()
     lab.processes.clear()

@@ -11,7 +11,10 @@
 #include <sys/epoll.h>
 
 #include "load/decode.h"
+#include "load/image.h"
 #include "load/internal.h"
+
+IMAGE_OPENER(capture)
 
 /* The ring wakes the agent when it is a quarter full, and is scarce, so that bulk is cut short, when half full. */
 #define WAKEUP_FRACTION 4
@@ -170,7 +173,7 @@ static int capture_open(const struct config *config, enum config_backend backend
 		capture->backend = backend;
 		capture->sink = *sink;
 		sockets_init(capture, config->capture_max_connections);
-		capture->bpf = capture_bpf__open();
+		capture->bpf = capture_image_open();
 		error = capture->bpf ? 0 : -errno;
 	}
 	if (error)
@@ -194,7 +197,7 @@ int capture_new(const struct config *config, const struct capture_sink *sink, st
 								     BACKEND_TRACEPOINT };
 	int error = -ENOTSUP;
 
-	libbpf_set_print(NULL);
+	image_say_little();
 	ret_report->refused_count = 0;
 	for (size_t i = 0; i < CAPTURE_BACKENDS; i++) {
 		if (config->backend != BACKEND_AUTO && config->backend != order[i])
@@ -220,7 +223,7 @@ int capture_try(const struct config *config, enum config_backend backend, struct
 	struct capture *capture = NULL;
 	int error;
 
-	libbpf_set_print(NULL);
+	image_say_little();
 	error = capture_open(config, backend, &sink, &capture, ret_error);
 	capture_free(capture);
 	return error;

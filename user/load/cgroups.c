@@ -10,11 +10,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "load/image.h"
 #include "load/ring.h"
 
 #include "bpf/cgroup_events.h"
 
 #include "bpf/cgroup.skel.h"
+
+IMAGE_OPENER(cgroup)
 
 #define LINKS 2
 
@@ -45,7 +48,7 @@ static int load(struct cgroup_watch *watch)
 	int cpus = libbpf_num_possible_cpus();
 	int error;
 
-	watch->bpf = cgroup_bpf__open();
+	watch->bpf = cgroup_image_open();
 	if (!watch->bpf)
 		return -errno;
 	watch->bpf->rodata->cpu_count = cpus > 0 ? (uint32_t)cpus : 1;
@@ -77,7 +80,7 @@ int cgroup_watch_new(void (*told)(void *ctx, const struct cgroup_life *life), vo
 
 	if (!watch)
 		return -ENOMEM;
-	libbpf_set_print(NULL);
+	image_say_little();
 	watch->told = told;
 	watch->ctx = ctx;
 	error = load(watch);

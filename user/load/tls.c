@@ -9,7 +9,10 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "load/image.h"
 #include "load/tls_internal.h"
+
+IMAGE_OPENER(tls)
 
 /* Each hook holds a descriptor. */
 static void raise_file_limit(void)
@@ -63,7 +66,7 @@ static int open_configured(struct tls_hooks *hooks, const struct config *config)
 	uint32_t sessions = (uint32_t)config->capture_max_connections;
 	int error;
 
-	hooks->bpf = tls_bpf__open();
+	hooks->bpf = tls_image_open();
 	if (!hooks->bpf)
 		return -errno;
 	configure(hooks->bpf, hooks->capture->bpf);

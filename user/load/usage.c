@@ -9,7 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "load/image.h"
 #include "load/usage_internal.h"
+
+IMAGE_OPENER(usage)
 
 _Static_assert(USAGE_LATENCY_BUCKETS == LATENCY_BUCKETS, "one set of buckets");
 
@@ -53,7 +56,7 @@ static int try_load(struct usage *usage, const struct btf *btf, const struct con
 {
 	int error;
 
-	usage->bpf = usage_bpf__open();
+	usage->bpf = usage_image_open();
 	error = usage->bpf ? configure(usage, btf, config, ret_error) : -errno;
 	if (!error) {
 		usage_select_programs(usage, btf, families, task_storage);
@@ -138,7 +141,7 @@ int usage_new(const struct config *config, struct usage **ret_usage, struct capt
 		capture_error_set(ret_error, "usage: counts cgroups, and none is selected: say --select.cgroup");
 		return -EINVAL;
 	}
-	libbpf_set_print(NULL);
+	image_say_little();
 	usage = calloc(1, sizeof(*usage));
 	if (usage)
 		usage->connections_fd = -1;

@@ -139,7 +139,9 @@ def truth_page(columns):
 
 def containers_table():
     """A case's result per kernel, and which version of cgroups was there; figures are in the tests' logs."""
-    reports = {place: read_report(f"{place}-containers.json") + read_report(f"{place}-runc.json") for place in PLACES}
+    places = (*PLACES, "6.1-v1")
+    reports = {place: read_report(f"{place}-containers.json") + read_report(f"{place}-runtimes.json")
+               for place in places}
     found = {place: {row["case"]: row for row in rows} for place, rows in reports.items()}
     found = {place: rows for place, rows in found.items() if rows}
     cases = dict.fromkeys(case for rows in found.values() for case in rows)

@@ -39,22 +39,34 @@ postgres_files() {
 # of truth's: the last one makes 10,000 cgroups.
 containers() {
     local kernel=$1 results=build/test-results/vm/$1-containers files=()
-    local cases="cpu throttled memory oom short io netem sum" command
+    local cases="cpu throttled memory oom short io netem sum" command result=0
     [ "${TRUTH_CASES:-}" != '*' ] || cases=""
     [ -x build/tests/e2e/container_truth ] || return 0
     for program in tc ip; do
         path=$(readlink -f "$(command -v $program)") && files+=(--file "$path:usr/sbin/$program")
     done
     command="build/tests/e2e/container_truth build/sonde --all --json /results/containers.json $cases"
-    # runc's containers on one kernel, to save time, or on all.
+    # Containers of runc and containerd on one kernel, to save time, or on all.
     if [ -z "$cases" ] || [ "$kernel" = 6.12 ] && path=$(readlink -f "$(command -v runc)"); then
-        files+=(--file "$path:usr/sbin/runc" --file scripts/vm/runc.sh)
-        command+="; status=\$?; sh scripts/vm/runc.sh && exit \$status"
+        files+=(--file "$path:usr/sbin/runc" --file scripts/vm/runtimes.sh)
+        for program in containerd containerd-shim-runc-v2 ctr; do
+            path=$(readlink -f "$(command -v $program)") && files+=(--file "$path:usr/bin/$program")
+        done
+        command+="; status=\$?; sh scripts/vm/runtimes.sh && exit \$status"
     fi
-    rm -rf "$results"
+    rm -rf "$results" "$results-v1"
     echo "# section: containers"
     scripts/vm/run.sh --kernel "$kernel" --results "$results" --timeout 600 --icount "${devices[@]}" "${files[@]}" \
-        --file build/sonde --file build/tests/e2e/container_truth -- env TRUTH_DISK=/dev/vda sh -c "$command"
+        --file build/sonde --file build/tests/e2e/container_truth -- env TRUTH_DISK=/dev/vda sh -c "$command" ||
+        result=$?
+    # All of v1's controllers are there up to 6.1.
+    [ -z "$cases" ] && [ "$kernel" = 6.1 ] || return $result
+    echo "# section: containers of cgroup v1"
+    scripts/vm/run.sh --kernel "$kernel" --results "$results-v1" --timeout 600 --icount "${devices[@]}" "${files[@]}" \
+        --file build/sonde --file build/tests/e2e/container_truth --file scripts/vm/v1.sh -- \
+        env TRUTH_DISK=/dev/vda sh scripts/vm/v1.sh build/tests/e2e/container_truth build/sonde --all \
+        --json /results/v1-containers.json || result=$?
+    return $result
 }
 
 status=0
@@ -89,7 +101,7 @@ for kernel in ${*:-5.10 6.1 6.12 newest}; do
         status=$?
     containers "$kernel" || status=$?
     mkdir -p build/test-results/truth
-    for report in "$results"/*.json "$results-containers"/*.json; do
+    for report in "$results"/*.json "$results-containers"/*.json "$results-containers-v1"/*.json; do
         [ ! -e "$report" ] || cp "$report" "build/test-results/truth/$kernel-$(basename "$report")"
     done
 done

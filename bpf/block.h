@@ -2,7 +2,7 @@
 /*
  * How long block requests took, by cgroup, device and operation. The kernel keeps the time at which a request was made
  * (start_time_ns, what /proc/diskstats adds up): one hook, at the end, suffices. The cgroup is the one that the block
- * layer charges: that of the writing process, for what the kernel writes back later too.
+ * layer charges: on v2 that of the writing process, for what the kernel writes back later too.
  */
 #pragma once
 
@@ -36,18 +36,42 @@ static __always_inline struct gendisk *request_disk(struct request *request)
 	return BPF_CORE_READ((struct request_queue___since_5_15 *)queue, disk);
 }
 
+/* Not inline: taken out of the loop, a relocation that the kernel does not have would be met on the way. */
+static __noinline bool block_is_below(struct cgroup *cgroup, __u64 id, __u32 level)
+{
+	return cgroup_is_below(cgroup, id, level);
+}
+
+/* `cgroup` is of the tree that the block controller is in. */
+static __always_inline bool block_selected(struct cgroup *cgroup, __u64 id)
+{
+	if (!selected_cgroup_count)
+		return true;
+	if (!blocks_apart)
+		return bpf_map_lookup_elem(&event_usages, &id);
+	for (__u32 i = 0; i < SELECT_CGROUPS_MAX; i++) {
+		if (i >= selected_cgroup_count)
+			break;
+		if (selected_blocks[i].id && block_is_below(cgroup, selected_blocks[i].id, selected_blocks[i].level))
+			return true;
+	}
+	return false;
+}
+
 static __always_inline void on_request_done(struct request *request, __u32 error, __u32 bytes)
 {
 	struct detail_key key = { .kind = DETAIL_BLOCK };
 	__u64 start_ns = BPF_CORE_READ(request, start_time_ns);
 	struct gendisk *disk = request_disk(request);
 	struct detail_value *detail;
+	struct cgroup *cgroup;
 
 	/* Parts of a request may be done one by one: the last counts. Others than a file system's have no disk. */
 	if (bytes < BPF_CORE_READ(request, __data_len) || !disk)
 		return;
-	key.cgroup = BPF_CORE_READ(request, bio, bi_blkg, blkcg, css.cgroup, kn, id);
-	if (selected_cgroup_count && !bpf_map_lookup_elem(&event_usages, &key.cgroup))
+	cgroup = BPF_CORE_READ(request, bio, bi_blkg, blkcg, css.cgroup);
+	key.cgroup = BPF_CORE_READ(cgroup, kn, id);
+	if (!block_selected(cgroup, key.cgroup))
 		return;
 	if (!start_ns) {
 		count_loss(USAGE_LOST_REQUEST);

@@ -27,6 +27,11 @@ static __always_inline __u64 cgroup_ancestor_id(struct cgroup *cgroup, __u32 lev
 	return id;
 }
 
+static __always_inline bool cgroup_is_below(struct cgroup *cgroup, __u64 id, __u32 level)
+{
+	return cgroup && (__u32)BPF_CORE_READ(cgroup, level) >= level && cgroup_ancestor_id(cgroup, level) == id;
+}
+
 static __always_inline bool in_cgroup(struct task_struct *task, __u64 id, __u32 level, __s32 controller)
 {
 	struct css_set *set = BPF_CORE_READ(task, cgroups);
@@ -42,7 +47,5 @@ static __always_inline bool in_cgroup(struct task_struct *task, __u64 id, __u32 
 			return false;
 		cgroup = BPF_CORE_READ(state, cgroup);
 	}
-	if (!cgroup || (__u32)BPF_CORE_READ(cgroup, level) < level)
-		return false;
-	return cgroup_ancestor_id(cgroup, level) == id;
+	return cgroup_is_below(cgroup, id, level);
 }

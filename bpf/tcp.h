@@ -1,27 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * TCP as each cgroup suffers it: connections that take long or fail, segments sent again, resets, listening sockets
- * that drop, round-trip times and bytes of connections that are over. A socket belongs to the cgroup of the v2 tree
- * that made it; an accepted one to its listener's.
+ * that drop, round-trip times and bytes of connections. socket_owner.h says whose a socket is.
  */
 #pragma once
 
-#include "usage_maps.h"
+#include "socket_owner.h"
 
 #define PROTOCOL_TCP 6
 #define ERROR_NETUNREACH 101
 #define ERROR_CONNREFUSED 111
 #define ERROR_HOSTUNREACH 113
-
-/* Until 5.14 one word: a pointer, or with bit 0 a class of net_cls or net_prio; bit 1 says that it is not counted
- * (8520e224f547 made it a pointer). COMPAT(kernel 5.14) */
-struct sock_cgroup_data___until_5_14 {
-	u64 val;
-} __attribute__((preserve_access_index));
-
-struct sock_cgroup_data___since_5_15 {
-	struct cgroup *cgroup;
-} __attribute__((preserve_access_index));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -39,19 +28,16 @@ struct {
 	__type(value, struct listening);
 } listeners SEC(".maps");
 
-static __always_inline __u64 sock_cgroup_id(const struct sock *sock)
+/* NULL is as for events_of; a socket without an owner is counted as lost. */
+static __always_inline struct event_usage *events_of_owner(const struct sock *sock)
 {
-	struct cgroup *cgroup = NULL;
-	const void *data = &sock->sk_cgrp_data;
+	__u64 cgroup = sock_cgroup_id(sock);
 
-	if (bpf_core_field_exists(((struct sock_cgroup_data___until_5_14 *)0)->val)) {
-		__u64 word = BPF_CORE_READ((struct sock_cgroup_data___until_5_14 *)data, val);
-
-		cgroup = word & 1 ? NULL : (struct cgroup *)(word & ~3ULL);
-	} else {
-		cgroup = BPF_CORE_READ((struct sock_cgroup_data___since_5_15 *)data, cgroup);
-	}
-	return cgroup ? BPF_CORE_READ(cgroup, kn, id) : 1; /* the root's id */
+	if (cgroup)
+		return events_of(cgroup);
+	if (!selected_cgroup_count)
+		count_loss(USAGE_LOST_OWNER);
+	return NULL;
 }
 
 /* Only sockets that are whole: requests and those in TIME_WAIT have no cgroup. */
@@ -64,7 +50,7 @@ static __always_inline struct event_usage *events_of_sock(const struct sock *soc
 	state = BPF_CORE_READ(sock, __sk_common.skc_state);
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
 		return NULL;
-	return events_of(sock_cgroup_id(sock));
+	return events_of_owner(sock);
 }
 
 /* A buffer that is sent again may be cut into several segments on its way; the kernel's RetransSegs counts those. What
@@ -166,13 +152,16 @@ static __always_inline __u32 round_trip_of(const struct sock *sock)
 	return BPF_CORE_READ((const struct tcp_sock *)sock, srtt_us) >> 3; /* kept eightfold */
 }
 
-/* A connection that is open. Those of cgroups without a record are others' or will have one: no loss. */
+/* A connection, if it is open. Those of cgroups without a record are others' or will have one: no loss. */
 static __always_inline void connection_look(const struct sock *sock)
 {
 	__u32 round_trip_us = round_trip_of(sock);
 	__u64 cgroup = sock_cgroup_id(sock);
-	struct event_usage *events = round_trip_us ? bpf_map_lookup_elem(&event_usages, &cgroup) : NULL;
+	struct event_usage *events;
 
+	if (!round_trip_us || BPF_CORE_READ(sock, __sk_common.skc_state) != TCP_ESTABLISHED)
+		return;
+	events = bpf_map_lookup_elem(&event_usages, &cgroup);
 	if (events)
 		add_latency(&events->open_round_trip, round_trip_us * 1000ULL);
 }
@@ -182,7 +171,7 @@ static __always_inline void connection_look(const struct sock *sock)
 static __always_inline void connection_end(const struct sock *sock)
 {
 	const struct tcp_sock *tcp = (const struct tcp_sock *)sock;
-	struct event_usage *events = events_of(sock_cgroup_id(sock));
+	struct event_usage *events = events_of_owner(sock);
 	__u32 round_trip_us = round_trip_of(sock);
 	__u64 fin = BPF_CORE_READ(sock, __sk_common.skc_flags) >> SOCK_DONE & 1;
 
@@ -202,6 +191,8 @@ static __always_inline void on_sock_state(const struct sock *sock, int old_state
 		connect_end(sock, new_state);
 	if (old_state == TCP_LISTEN)
 		listener_end(sock);
+	if (new_state == TCP_SYN_SENT || new_state == TCP_LISTEN)
+		sock_claim(sock);
 	if (new_state == TCP_SYN_SENT)
 		connect_begin(sock);
 	else if (new_state == TCP_LISTEN)

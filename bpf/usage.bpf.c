@@ -144,6 +144,17 @@ int BPF_PROG(retransmit_error, const struct sock *sock, const struct sk_buff *sk
 	return 0;
 }
 
+/* The answer to a SYN, which its listener sends: there is no other socket yet. */
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(answer_again, const struct sock *listener)
+{
+	struct event_usage *events = events_of_sock(listener);
+
+	if (events)
+		__sync_fetch_and_add(&events->retransmits, 1);
+	return 0;
+}
+
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(reset_sent, const struct sock *sock)
 {
@@ -174,23 +185,22 @@ int listener_asked(struct bpf_raw_tracepoint_args *ctx)
 
 static __always_inline const struct sock *tcp_of_file(struct file *file)
 {
-	struct socket *socket;
-	const struct sock *sock;
+	const struct sock *sock = file ? sock_of_file(file) : NULL;
 
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
-	socket = BPF_CORE_READ(file, private_data);
-	sock = BPF_CORE_READ(socket, sk);
 	return sock && BPF_CORE_READ(sock, sk_protocol) == PROTOCOL_TCP ? sock : NULL;
 }
 
-/* Run by user space at the start: the sockets that listen already. */
+/* Run by user space at the start: the sockets that are there already. */
 SEC("iter/task_file")
-int find_listeners(struct bpf_iter__task_file *ctx)
+int find_sockets(struct bpf_iter__task_file *ctx)
 {
 	const struct sock *sock = tcp_of_file(ctx->file);
+	struct task_struct *task = ctx->task;
 
-	if (sock && BPF_CORE_READ(sock, __sk_common.skc_state) == TCP_LISTEN)
+	if (!sock || !task)
+		return 0;
+	sock_found(sock, task);
+	if (BPF_CORE_READ(sock, __sk_common.skc_state) == TCP_LISTEN)
 		listener_begin(sock);
 	return 0;
 }
@@ -200,10 +210,13 @@ SEC("iter/task_file")
 int look_at_connections(struct bpf_iter__task_file *ctx)
 {
 	const struct sock *sock = tcp_of_file(ctx->file);
+	struct task_struct *task = ctx->task;
 	__u8 byte = 0;
 
-	if (sock && BPF_CORE_READ(sock, __sk_common.skc_state) == TCP_ESTABLISHED)
+	if (sock && task) {
+		sock_found(sock, task);
 		connection_look(sock);
+	}
 	if (ctx->file)
 		bpf_seq_write(ctx->meta->seq, &byte, sizeof(byte));
 	return 0;

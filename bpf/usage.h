@@ -153,6 +153,7 @@ enum usage_loss {
 	USAGE_LOST_CGROUP,  /* a cgroup without a record: no memory, or too many cgroups */
 	USAGE_LOST_RECLAIM, /* the start of a reclaim was not remembered: too many at once */
 	USAGE_LOST_SOCKET,  /* a connection or a listening socket found no room */
+	USAGE_LOST_OWNER,   /* something happened to a socket of which nobody knows whose it is */
 	USAGE_LOST_DETAIL,  /* no room for one more device, operation or victim */
 	USAGE_LOST_REQUEST, /* a block request without a start time: the device's iostats are off */
 	USAGE_LOSS_COUNT,

@@ -15,6 +15,9 @@ const volatile __u64 started_ns = 0; /* CLOCK_MONOTONIC: threads younger than th
 const volatile bool have_task_storage = true;
 const volatile __u32 selected_cgroup_count = 0;
 const volatile struct selected_cgroup selected_cgroups[SELECT_CGROUPS_MAX] = {};
+/* v1: the block controller has a tree of its own, with ids of its own. The selection, there. */
+const volatile bool blocks_apart = false;
+const volatile struct selected_cgroup selected_blocks[SELECT_CGROUPS_MAX] = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);

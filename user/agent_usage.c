@@ -54,17 +54,23 @@ static void forget(void *ctx, uint64_t cgroup)
 	usage_forget(ctx, cgroup);
 }
 
+static void forget_block(void *ctx, uint64_t cgroup)
+{
+	usage_forget_block(ctx, cgroup);
+}
+
 static int make_table(struct agent *agent, uint64_t seed)
 {
 	struct usage_table_config config = {
 		.controller = usage_controller(agent->usage),
+		.block_controller = usage_block_controller(agent->usage),
 		.source = { .ctx = agent->usage,
 			    .each_cpu = each_cpu,
 			    .each_events = each_events,
 			    .each_detail = each_detail,
-
 			    .take_path = take_path,
-			    .forget = forget },
+			    .forget = forget,
+			    .forget_block = forget_block },
 		.sysfs = agent->config->path_sysfs,
 		.cgroups = agent->cgroups,
 		.scheduler = is_told(agent, USAGE_SCHEDULER, agent->config->usage_scheduler),

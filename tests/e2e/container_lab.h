@@ -174,6 +174,34 @@ static double cpu_seconds(const struct lab *lab, const char *group)
 			      group_number(lab, group, "cpuacct", "cpuacct.usage", "") / 1e9;
 }
 
+/* --- processes: each a child that has entered its cgroup */
+
+static pid_t start(const struct lab *lab, const char *group, void (*work)(void))
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		die("fork");
+	if (child)
+		return child;
+	enter_group(lab, group);
+	work();
+	_exit(0);
+}
+
+static void end(pid_t child)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+static bool stopped(pid_t child)
+{
+	int status;
+
+	return waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status);
+}
+
 /* --- the agent */
 
 static bool scrape(struct lab *lab)

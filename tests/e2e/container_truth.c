@@ -4,13 +4,11 @@
  * and on v2, whichever is here. Makes its own cgroups, starts the agent for them alone (--all: for the whole host, in a
  * VM), prints TAP. The witness: no line of sonde is used.
  */
+#include "container_io.h"
 #include "container_lab.h"
 #include "container_netem.h"
 
-#include <sys/sysmacros.h>
-
 #define CASES_MAX 16
-#define IO_FILE "/var/tmp/sonde-truth"
 
 /* --- workloads, each in a child that has entered its cgroup */
 
@@ -30,25 +28,6 @@ static void pin(void)
 	CPU_ZERO(&set);
 	CPU_SET(0, &set);
 	sched_setaffinity(0, sizeof(set), &set);
-}
-
-static pid_t start(const struct lab *lab, const char *group, void (*work)(void))
-{
-	pid_t child = fork();
-
-	if (child < 0)
-		die("fork");
-	if (child)
-		return child;
-	enter_group(lab, group);
-	work();
-	_exit(0);
-}
-
-static void end(pid_t child)
-{
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
 }
 
 static void burn_and_stop(void)
@@ -89,35 +68,6 @@ static void touch_and_stop(void)
 static void touch_much(void)
 {
 	touch(64 * MIB);
-}
-
-/* 8 MiB written and 4 MiB of them read, past the page cache. */
-static void write_and_stop(void)
-{
-	/* In a VM a whole disk, without a filesystem. */
-	const char *disk = getenv("TRUTH_DISK");
-	int fd = disk ? open(disk, O_RDWR | O_DIRECT | O_CLOEXEC) :
-			open(IO_FILE, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600);
-	void *block = NULL;
-
-	if (fd < 0 || posix_memalign(&block, 4096, MIB))
-		_exit(1);
-	memset(block, 1, MIB);
-	for (int i = 0; i < 8; i++)
-		if (write(fd, block, MIB) != MIB)
-			_exit(1);
-	for (int i = 0; i < 4; i++)
-		if (pread(fd, block, MIB, (off_t)i * MIB) != MIB)
-			_exit(1);
-	unlink(IO_FILE);
-	raise(SIGSTOP);
-}
-
-static bool stopped(pid_t child)
-{
-	int status;
-
-	return waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status);
 }
 
 /* --- cases */
@@ -253,67 +203,28 @@ static void case_short(struct lab *lab)
 	       "the cgroup said %.6f s, sonde %.6f after it was gone", witness, told);
 }
 
-/* v1 counts where a throttle is configured alone, since 6.10 (bf20ab538c81): one that holds nobody back. */
-static void let_v1_count(const struct lab *lab)
-{
-	char text[64];
-	struct stat info;
-
-	if (lab->unified || stat("/var/tmp", &info) || !major(info.st_dev))
-		return;
-	snprintf(text, sizeof(text), "%u:%u 1099511627776", major(info.st_dev), minor(info.st_dev));
-	set_group(lab, "io", "blkio", "blkio.throttle.write_bps_device", text);
-	set_group(lab, "io", "blkio", "blkio.throttle.read_bps_device", text);
-}
-
-static void case_io(struct lab *lab)
-{
-	double written, got, writes, reads;
-	pid_t child;
-
-	make_group(lab, "io");
-	let_v1_count(lab);
-	child = start(lab, "io", write_and_stop);
-	if (!stopped(child)) {
-		skip(lab, "known bytes past the page cache", "no disk that takes O_DIRECT here");
-		remove_group(lab, "io");
-		return;
-	}
-	scrape(lab);
-	if (!group_has_devices(lab, "io")) {
-		skip(lab, "known bytes past the page cache", "the kernel counts none in this tree");
-		end(child);
-		remove_group(lab, "io");
-		return;
-	}
-	written = sample(lab, "container_fs_writes_bytes_total", "io", "");
-	got = sample(lab, "container_fs_reads_bytes_total", "io", "");
-	writes = sample(lab, "container_fs_writes_total", "io", "");
-	reads = sample(lab, "container_fs_reads_total", "io", "");
-	/* What the program itself is read from comes on top. */
-	report(lab, "known bytes past the page cache",
-	       written >= 8 * MIB && written < 9 * MIB && got >= 4 * MIB && got < 5 * MIB && writes >= 8 && reads >= 4,
-	       "8 MiB were written, 4 MiB read; sonde: %.0f in %.0f requests, %.0f in %.0f", written, writes, got,
-	       reads);
-	end(child);
-	remove_group(lab, "io");
-}
-
-static void case_netem(struct lab *lab)
+static void on_bad_network(struct lab *lab, const char *group, const char *name, void (*work)(void),
+			   void (*tell)(struct lab *lab))
 {
 	pid_t child;
 
 	netem_result = mmap(NULL, sizeof(*netem_result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (netem_result == MAP_FAILED)
 		die("memory");
-	make_group(lab, "netem");
-	child = start(lab, "netem", lose_packets);
-	if (!lab->unified || !stopped(child) || !netem_result->done)
-		skip(lab, "a network that delays and loses", "cgroup v1, or no tc or netem here");
+	make_group(lab, group);
+	child = start(lab, group, work);
+	if (!stopped(child) || !netem_result->done)
+		skip(lab, name, "neither netem nor TUN devices here");
 	else
-		report_netem(lab);
+		tell(lab);
 	end(child);
-	remove_group(lab, "netem");
+	remove_group(lab, group);
+}
+
+static void case_netem(struct lab *lab)
+{
+	on_bad_network(lab, "netem", "a network that delays and loses", lose_packets, report_netem);
+	on_bad_network(lab, "syn", "a network that loses handshakes", lose_handshakes, report_handshakes);
 }
 
 static double busy_seconds(void)

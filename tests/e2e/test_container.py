@@ -59,7 +59,7 @@ def test_truth_of_cgroups():
     done = subprocess.run([TRUTH, http_lab.SONDE, "--json", report], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           text=True, timeout=150, check=False)
     print(done.stdout)
-    assert len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) == 8, done.stdout
+    assert len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) == 10, done.stdout
     assert done.returncode == 0, done.stdout
 
 
@@ -356,6 +356,38 @@ def test_kubernetes_mixin_disks(cgroups, tmp_path):
         http_lab.wait_until(lambda: the_one_answer(prometheus, "throughput", DISK_QUERIES["throughput"]) > 2**19, 30,
                             f"256 KiB written and read in a second, after {answers}")
         assert answers["throughput"] < 10 * 2**19
+
+
+NAMES = ["caf\u00e9-\u5bb9\u5668", 'a"b\\c{}', "n" * 255, "-.-", " leading space"]
+
+
+def escape(name):
+    """As in an exposition, which http_lab.parse leaves as it is."""
+    return name.replace("\\", "\\\\").replace('"', '\\"')
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-container.enabled"]])
+def test_names_from_the_wild(cgroups, tmp_path, arguments):
+    """Cgroups of any names are told once each, under their own, by the files' families and the kernel's."""
+    names = NAMES + ["\udcff", "\udcfe"]  # bytes that are no UTF-8, as Python writes them in paths
+    wanted = {name: 1 for name in NAMES} | {"\ufffdff": 1, "\ufffdfe": 1}
+    workers = [enter(cgroups, name, "exec sleep 60") for name in names]
+    agent = start_agent(cgroups, str(tmp_path), *arguments)
+    try:
+        families = ["container_cpu_schedstat_run_seconds_total"] + ["container_threads"] * (not arguments)
+        for family in families:
+            found = [s.labels["id"] for s in agent.samples() if s.name == family]
+            assert {name: found.count(f"/{cgroups.name}/{escape(name)}") for name in wanted} == wanted, found
+        text = urllib.request.urlopen(f"http://127.0.0.1:{agent.port}/metrics", timeout=10).read()
+        assert text.decode("utf-8")
+        done = subprocess.run([http_lab.tool("promtool"), "check", "metrics"], input=text, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False, timeout=30)
+        assert done.returncode in (0, 3), done.stdout.decode()
+    finally:
+        agent.stop()
+        for worker in workers:
+            worker.kill()
+            worker.wait()
 
 
 def test_exposition_of_containers(cgroups, tmp_path):

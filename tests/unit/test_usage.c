@@ -91,6 +91,7 @@ struct record_of_kernel {
 	struct usage_events events;
 	struct usage_detail detail; /* cgroup 0: none */
 	bool present;
+	bool without_threads; /* of the block controller's tree */
 };
 
 struct fixture {
@@ -107,7 +108,7 @@ static int each_cpu(void *ctx, void (*visit)(void *visit_ctx, uint64_t cgroup, c
 	struct fixture *fixture = ctx;
 
 	for (size_t i = 0; i < fixture->count; i++)
-		if (fixture->records[i].present)
+		if (fixture->records[i].present && !fixture->records[i].without_threads)
 			visit(visit_ctx, fixture->records[i].id, &fixture->records[i].cpu);
 	return 0;
 }
@@ -118,7 +119,7 @@ static int each_events(void *ctx, void (*visit)(void *visit_ctx, uint64_t cgroup
 	struct fixture *fixture = ctx;
 
 	for (size_t i = 0; i < fixture->count; i++)
-		if (fixture->records[i].present)
+		if (fixture->records[i].present && !fixture->records[i].without_threads)
 			visit(visit_ctx, fixture->records[i].id, &fixture->records[i].events);
 	return 0;
 }
@@ -148,7 +149,16 @@ static void forget(void *ctx, uint64_t cgroup)
 	struct fixture *fixture = ctx;
 
 	for (size_t i = 0; i < fixture->count; i++)
-		if (fixture->records[i].id == cgroup)
+		if (fixture->records[i].id == cgroup && !fixture->records[i].without_threads)
+			fixture->records[i].present = false;
+}
+
+static void forget_block(void *ctx, uint64_t cgroup)
+{
+	struct fixture *fixture = ctx;
+
+	for (size_t i = 0; i < fixture->count; i++)
+		if (fixture->records[i].id == cgroup && fixture->records[i].without_threads)
 			fixture->records[i].present = false;
 }
 
@@ -173,12 +183,14 @@ static void remove_cgroup(const struct fixture *fixture, const char *path)
 	assert_int_equal(rmdir(whole), 0);
 }
 
-static int setup(void **state)
+/* A tree for all, or of block I/O apart. */
+static int setup_trees(void **state, const char *block_controller)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 	struct usage_table_config config = {
 		.mounts = fixture->mounts,
 		.controller = "",
+		.block_controller = block_controller,
 		.sysfs = "/nowhere",
 		.scheduler = true,
 		.memory = true,
@@ -189,7 +201,8 @@ static int setup(void **state)
 			    .each_events = each_events,
 			    .each_detail = each_detail,
 			    .take_path = take_path,
-			    .forget = forget },
+			    .forget = forget,
+			    .forget_block = forget_block },
 		.limit = 6,
 		.keep_gone_ns = 100 * SECOND,
 		.native_histograms = true,
@@ -201,11 +214,22 @@ static int setup(void **state)
 	snprintf(fixture->mounts, sizeof(fixture->mounts), "%s.mounts", fixture->root);
 	file = fopen(fixture->mounts, "we");
 	assert_non_null(file);
-	fprintf(file, "none /elsewhere cgroup rw,cpu 0 0\nnone %s cgroup2 rw 0 0\n", fixture->root);
+	fprintf(file, "none /elsewhere cgroup rw,cpu 0 0\nnone %s cgroup2 rw 0 0\nnone %s/blocks cgroup rw,blkio 0 0\n",
+		fixture->root, fixture->root);
 	fclose(file);
 	assert_int_equal(usage_table_new(&config, &fixture->table), 0);
 	*state = fixture;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_trees(state, "");
+}
+
+static int setup_apart(void **state)
+{
+	return setup_trees(state, "blkio");
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *at)
@@ -245,6 +269,27 @@ static void test_cgroups_of_a_container_are_one(void **state)
 	assert_float_equal(recorder_value(&recorder, RUN "{id=\"/a.service\"}"), 5, 0);
 	assert_float_equal(recorder_value(&recorder, RUN "{id=\"/b.service\"}"), 0.5, 0);
 	assert_int_equal(recorder_series(&recorder, RUN), 2);
+	recorder_done(&recorder);
+}
+
+/* A path of any bytes is told as text, as one id of its own. */
+static void test_hostile_paths(void **state)
+{
+	struct fixture *fixture = *state;
+	struct recorder recorder;
+
+	add_cgroup(fixture, "/\xff.service", SECOND);
+	add_cgroup(fixture, "/\xfe.service", 2 * SECOND);
+	add_cgroup(fixture, "/caf\xc3\xa9.service", 3 * SECOND);
+	walk(fixture, 1000, &recorder);
+	assert_float_equal(recorder_value(&recorder, RUN "{id=\"/\xef\xbf\xbd"
+							 "ff.service\"}"),
+			   1, 0);
+	assert_float_equal(recorder_value(&recorder, RUN "{id=\"/\xef\xbf\xbd"
+							 "fe.service\"}"),
+			   2, 0);
+	assert_float_equal(recorder_value(&recorder, RUN "{id=\"/caf\xc3\xa9.service\"}"), 3, 0);
+	assert_int_equal(recorder_series(&recorder, RUN), 3);
 	recorder_done(&recorder);
 }
 
@@ -433,12 +478,45 @@ static void test_details(void **state)
 	assert_false(other->present);
 }
 
+/* Cgroups of block I/O have ids of a tree of their own: what is also another cgroup's id is not taken for it. Here a
+ * directory is in both trees, under two paths. */
+static void test_block_tree(void **state)
+{
+	static const char write[] = "container_blkio_latency_seconds{id=\"/b.service\",device=\"8:0\",major=\"8\","
+				    "minor=\"0\",operation=\"Write\"}";
+	struct fixture *fixture = *state;
+	struct record_of_kernel *killed, *blocks;
+	struct recorder recorder;
+
+	add_cgroup(fixture, "/blocks", 0);
+	killed = add_cgroup(fixture, "/blocks/b.service", SECOND);
+	killed->detail = (struct usage_detail){ .cgroup = killed->id, .kind = USAGE_DETAIL_OOM_KILL, .name = "java" };
+	killed->detail.latency.counts[0] = 1;
+	blocks = &fixture->records[fixture->count++];
+	*blocks = (struct record_of_kernel){ .id = killed->id, .present = true, .without_threads = true };
+	blocks->detail = (struct usage_detail){ .cgroup = killed->id, .operation = USAGE_WRITE, .major = 8 };
+	blocks->detail.latency.counts[10] = 3;
+	for (uint64_t now = 1000; now < 1010; now++) {
+		walk(fixture, now, &recorder);
+		assert_int_equal(recorder_get(&recorder, write)->count, 3);
+		assert_float_equal(VALUE("oom_kills_total{id=\"/blocks/b.service\",victim=\"java\"}"), 1, 0);
+		assert_int_equal(recorder_series(&recorder, "container_blkio_latency_seconds"), 1);
+		assert_int_equal(recorder_series(&recorder, "container_oom_kills_total"), 1);
+		recorder_done(&recorder);
+		if (now == 1003)
+			remove_cgroup(fixture, "/blocks/b.service");
+	}
+	assert_false(killed->present);
+	assert_false(blocks->present);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_buckets),
 		cmocka_unit_test(test_owners),
 		cmocka_unit_test_setup_teardown(test_cgroups_of_a_container_are_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hostile_paths, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_cgroups_stay_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_owner_is_kept_for_a_while, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unnamed, setup, teardown),
@@ -447,6 +525,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_histogram, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_details, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_block_tree, setup_apart, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,40 +7,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/utf8.h"
+#include "container/cgroup_id.h"
 #include "container/internal.h"
 
 #define RETRY_FIRST_NS (8 * NS_PER_MS)
 #define RETRY_LAST_NS NS_PER_MINUTE
 #define TEXTS_MAX (64 * 1024)
-
-/*
- * A path may hold any bytes, labels are UTF-8. What is not, and U+FFFD itself, becomes U+FFFD and two digits for each
- * byte: two different paths never become one id, which would be one series told twice.
- */
-static void append_id(struct buffer *out, const char *path)
-{
-	static const char replacement[] = "\xef\xbf\xbd", digits[] = "0123456789abcdef";
-	size_t length = strlen(path);
-
-	while (length) {
-		size_t size = utf8_sequence(path, length);
-
-		if (size == 3 && !memcmp(path, replacement, 3))
-			size = 0;
-		if (size) {
-			buffer_append(out, path, size);
-		} else {
-			size = 1;
-			buffer_append(out, replacement, 3);
-			buffer_append_char(out, digits[(unsigned char)*path >> 4]);
-			buffer_append_char(out, digits[*path & 15]);
-		}
-		path += size;
-		length -= size;
-	}
-	buffer_append_char(out, '\0');
-}
 
 /* What identity knows, by the names of labels. */
 static size_t identity_labels(const struct record *record, struct metric_label list[CONTAINER_LABELS_MAX])
@@ -69,7 +41,7 @@ int labels_make(struct record *record)
 	buffer_init(&out, TEXTS_MAX);
 	buffer_append(&out, record->shown.path, strlen(record->shown.path) + 1);
 	offsets[used++] = out.length;
-	append_id(&out, record->shown.path);
+	cgroup_id_append(&out, record->shown.path);
 	for (size_t i = 0; i < count; i++) {
 		if (!list[i].value[0])
 			continue;

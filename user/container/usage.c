@@ -10,23 +10,32 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "container/cgroup_id.h"
 #include "container/owner.h"
 #include "container/usage_internal.h"
 
 #define UNNAMED "unknown"
 #define DIRECTORIES_MAX 65536 /* looked at in one walk */
+#define ID_BYTES_MAX (8 * CGROUP_PATH_MAX)
 
 static bool same_cgroup(const struct hash_node *node, const void *key)
 {
 	return hash_entry(node, struct usage_cgroup, node)->id == *(const uint64_t *)key;
 }
 
-struct usage_cgroup *usage_cgroup_find(const struct usage_table *table, uint64_t id)
+static struct usage_cgroup *cgroup_find(const struct usage_table *table, const struct usage_tree *tree, uint64_t id)
 {
 	struct hash_node *node =
-		hash_table_find(&table->cgroups, hash_u64(id, table->config.hash_seed), same_cgroup, &id);
+		hash_table_find(&tree->cgroups, hash_u64(id, table->config.hash_seed), same_cgroup, &id);
 
 	return node ? hash_entry(node, struct usage_cgroup, node) : NULL;
+}
+
+struct usage_cgroup *usage_cgroup_of(const struct usage_table *table, const struct usage_detail *detail)
+{
+	bool apart = detail->kind == USAGE_DETAIL_BLOCK && *table->blocks.mount;
+
+	return cgroup_find(table, apart ? &table->blocks : &table->tree, detail->cgroup);
 }
 
 static void cgroup_free(struct usage_cgroup *cgroup)
@@ -35,18 +44,22 @@ static void cgroup_free(struct usage_cgroup *cgroup)
 	free(cgroup);
 }
 
-static struct usage_cgroup *cgroup_make(struct usage_table *table, uint64_t id)
+static struct usage_cgroup *cgroup_get(struct usage_table *table, struct usage_tree *tree, uint64_t id)
 {
-	struct usage_cgroup *cgroup = calloc(1, sizeof(*cgroup));
+	struct usage_cgroup *cgroup = cgroup_find(table, tree, id);
 
+	if (cgroup)
+		return cgroup;
+	cgroup = calloc(1, sizeof(*cgroup));
 	if (!cgroup)
 		return NULL;
 	cgroup->id = id;
-	if (hash_table_insert(&table->cgroups, &cgroup->node, hash_u64(id, table->config.hash_seed))) {
+	cgroup->tree = tree;
+	if (hash_table_insert(&tree->cgroups, &cgroup->node, hash_u64(id, table->config.hash_seed))) {
 		free(cgroup);
 		return NULL;
 	}
-	table->unresolved++;
+	tree->unresolved++;
 	return cgroup;
 }
 
@@ -63,6 +76,28 @@ static bool same_owner(const struct hash_node *node, const void *key)
 	return strlen(owner->path) == wanted->length && !memcmp(owner->path, wanted->path, wanted->length);
 }
 
+static void owner_free(struct usage_owner *owner)
+{
+	if (!owner)
+		return;
+	usage_series_free(owner->series);
+	free(owner->path);
+	free(owner->id);
+	free(owner);
+}
+
+static char *id_of(const char *path)
+{
+	struct buffer text;
+
+	buffer_init(&text, ID_BYTES_MAX);
+	cgroup_id_append(&text, path);
+	if (!buffer_error(&text))
+		return text.data;
+	buffer_done(&text);
+	return NULL;
+}
+
 static struct usage_owner *owner_get(struct usage_table *table, const char *path, size_t length)
 {
 	struct owner_key key = { path, length };
@@ -75,10 +110,11 @@ static struct usage_owner *owner_get(struct usage_table *table, const char *path
 	owner = calloc(1, sizeof(*owner));
 	if (owner)
 		owner->path = strndup(path, length);
-	if (owner && owner->path && !hash_table_insert(&table->owners, &owner->node, hash))
+	if (owner && owner->path)
+		owner->id = id_of(owner->path);
+	if (owner && owner->id && !hash_table_insert(&table->owners, &owner->node, hash))
 		return owner;
-	free(owner ? owner->path : NULL);
-	free(owner);
+	owner_free(owner);
 	return NULL;
 }
 
@@ -96,9 +132,10 @@ static void cgroup_resolve(struct usage_table *table, struct usage_cgroup *cgrou
 	cgroup->path = copy;
 	cgroup->owner = owner;
 	owner->cgroup = cgroup->id;
+	owner->of = cgroup->tree->controller;
 	owner->cgroups++;
 	owner->gone_ns = 0;
-	table->unresolved--;
+	cgroup->tree->unresolved--;
 	table->unnamed += !path;
 }
 
@@ -115,10 +152,8 @@ static void resolve_newborn(struct usage_table *table, struct usage_cgroup *cgro
 static void on_cpu(void *ctx, uint64_t id, const struct usage_cpu *cpu)
 {
 	struct usage_table *table = ctx;
-	struct usage_cgroup *cgroup = usage_cgroup_find(table, id);
+	struct usage_cgroup *cgroup = cgroup_get(table, &table->tree, id);
 
-	if (!cgroup)
-		cgroup = cgroup_make(table, id);
 	if (cgroup && !cgroup->owner && !cgroup->asked) {
 		cgroup->asked = true;
 		resolve_newborn(table, cgroup);
@@ -132,44 +167,57 @@ static void on_cpu(void *ctx, uint64_t id, const struct usage_cpu *cpu)
 static void on_events(void *ctx, uint64_t id, const struct usage_events *events)
 {
 	struct usage_table *table = ctx;
-	struct usage_cgroup *cgroup = usage_cgroup_find(table, id);
+	struct usage_cgroup *cgroup = cgroup_get(table, &table->tree, id);
 
-	if (!cgroup)
-		cgroup = cgroup_make(table, id);
 	if (cgroup)
 		cgroup->sums.events = *events; /* else on_cpu has counted it: cgroups have both or none */
 }
 
-static void on_directory(void *ctx, uint64_t id, const char *path)
+/* Only these make a cgroup of the block controller's known: it has no threads. */
+static void on_block(void *ctx, const struct usage_detail *detail)
 {
 	struct usage_table *table = ctx;
-	struct usage_cgroup *cgroup = usage_cgroup_find(table, id);
+
+	if (detail->kind == USAGE_DETAIL_BLOCK && !cgroup_get(table, &table->blocks, detail->cgroup))
+		table->refused++;
+}
+
+struct walk {
+	struct usage_table *table;
+	struct usage_tree *tree;
+};
+
+static void on_directory(void *ctx, uint64_t id, const char *path)
+{
+	struct walk *walk = ctx;
+	struct usage_cgroup *cgroup = cgroup_find(walk->table, walk->tree, id);
 
 	if (cgroup && !cgroup->owner)
-		cgroup_resolve(table, cgroup, path);
+		cgroup_resolve(walk->table, cgroup, path);
 }
 
 /* One that is gone may still be known by the table of cgroups. */
-static const char *known_path(const struct usage_table *table, uint64_t id)
+static const char *known_path(const struct usage_table *table, const struct usage_cgroup *cgroup)
 {
 	const struct container *container =
-		table->config.cgroups ? container_find(table->config.cgroups, CGROUP_CPU, id) : NULL;
+		table->config.cgroups ? container_find(table->config.cgroups, cgroup->tree->controller, cgroup->id) :
+					NULL;
 
 	return container ? container->path : NULL;
 }
 
-static void resolve_all(struct usage_table *table)
+static void resolve_all(struct usage_table *table, struct usage_tree *tree)
 {
 	struct hash_node *node = NULL;
 
-	if (!table->unresolved)
+	if (!tree->unresolved)
 		return;
-	cgroup_tree_walk(table->mount, DIRECTORIES_MAX, on_directory, table);
-	while (table->unresolved && (node = hash_table_next(&table->cgroups, node))) {
+	cgroup_tree_walk(tree->mount, DIRECTORIES_MAX, on_directory, &(struct walk){ table, tree });
+	while (tree->unresolved && (node = hash_table_next(&tree->cgroups, node))) {
 		struct usage_cgroup *cgroup = hash_entry(node, struct usage_cgroup, node);
 
 		if (!cgroup->owner)
-			cgroup_resolve(table, cgroup, known_path(table, cgroup->id));
+			cgroup_resolve(table, cgroup, known_path(table, cgroup));
 	}
 }
 
@@ -178,11 +226,12 @@ static bool settle(struct hash_node *node, void *ctx)
 {
 	struct usage_cgroup *cgroup = hash_entry(node, struct usage_cgroup, node);
 	struct usage_table *table = ctx;
+	const struct usage_source *source = &table->config.source;
 
 	if (!cgroup->owner)
 		return false;
 	usage_sums_add(&cgroup->owner->now, &cgroup->sums);
-	if (cgroup->path && cgroup_tree_has(table->mount, cgroup->path, cgroup->id))
+	if (cgroup->path && cgroup_tree_has(cgroup->tree->mount, cgroup->path, cgroup->id))
 		return false;
 	if (!cgroup->gone_ns)
 		cgroup->gone_ns = table->now_ns;
@@ -192,16 +241,9 @@ static bool settle(struct hash_node *node, void *ctx)
 	usage_series_retire(table, cgroup);
 	cgroup->owner->gone_ns = table->now_ns;
 	cgroup->owner->cgroups--;
-	table->config.source.forget(table->config.source.ctx, cgroup->id);
+	(cgroup->tree == &table->tree ? source->forget : source->forget_block)(source->ctx, cgroup->id);
 	cgroup_free(cgroup);
 	return true;
-}
-
-static void owner_free(struct usage_owner *owner)
-{
-	usage_series_free(owner->series);
-	free(owner->path);
-	free(owner);
 }
 
 static bool owner_is_past(struct hash_node *node, void *ctx)
@@ -217,35 +259,53 @@ static bool owner_is_past(struct hash_node *node, void *ctx)
 
 void usage_table_refresh(struct usage_table *table, uint64_t now_ns)
 {
+	const struct usage_source *source = &table->config.source;
 	struct hash_node *node = NULL;
 
 	table->now_ns = now_ns;
 	/* A read that fails leaves the figures of the last one. */
-	(void)table->config.source.each_cpu(table->config.source.ctx, on_cpu, table);
-	(void)table->config.source.each_events(table->config.source.ctx, on_events, table);
-	resolve_all(table);
+	(void)source->each_cpu(source->ctx, on_cpu, table);
+	(void)source->each_events(source->ctx, on_events, table);
+	if (*table->blocks.mount)
+		(void)source->each_detail(source->ctx, on_block, table);
+	resolve_all(table, &table->tree);
+	resolve_all(table, &table->blocks);
 	while ((node = hash_table_next(&table->owners, node))) {
 		struct usage_owner *owner = hash_entry(node, struct usage_owner, node);
 
 		owner->now = owner->retired;
 	}
 	usage_series_refresh(table);
-	(void)hash_table_remove_if(&table->cgroups, settle, table);
+	(void)hash_table_remove_if(&table->tree.cgroups, settle, table);
+	(void)hash_table_remove_if(&table->blocks.cgroups, settle, table);
 	(void)hash_table_remove_if(&table->owners, owner_is_past, table);
+}
+
+static int find_trees(struct usage_table *table, const struct usage_table_config *config)
+{
+	struct usage_tree *blocks = &table->blocks;
+	int error = cgroup_tree_find(config->mounts, config->controller, table->tree.mount, sizeof(table->tree.mount));
+
+	table->tree.controller = CGROUP_CPU;
+	blocks->controller = CGROUP_IO;
+	if (cgroup_tree_find(config->mounts, config->block_controller, blocks->mount, sizeof(blocks->mount)) ||
+	    !strcmp(blocks->mount, table->tree.mount))
+		blocks->mount[0] = '\0';
+	return error;
 }
 
 int usage_table_new(const struct usage_table_config *config, struct usage_table **ret_table)
 {
 	struct usage_table *table = calloc(1, sizeof(*table));
-	int error = table ? cgroup_tree_find(config->mounts, config->controller, table->mount, sizeof(table->mount)) :
-			    -ENOMEM;
+	int error = table ? find_trees(table, config) : -ENOMEM;
 
 	if (error) {
 		free(table);
 		return error;
 	}
 	table->config = *config;
-	hash_table_init(&table->cgroups, config->limit);
+	hash_table_init(&table->tree.cgroups, config->limit);
+	hash_table_init(&table->blocks.cgroups, config->limit);
 	hash_table_init(&table->owners, config->limit);
 	*ret_table = table;
 	return 0;
@@ -271,9 +331,11 @@ void usage_table_free(struct usage_table *table)
 {
 	if (!table)
 		return;
-	(void)hash_table_remove_if(&table->cgroups, drop_cgroup, NULL);
+	(void)hash_table_remove_if(&table->tree.cgroups, drop_cgroup, NULL);
+	(void)hash_table_remove_if(&table->blocks.cgroups, drop_cgroup, NULL);
 	(void)hash_table_remove_if(&table->owners, drop_owner, NULL);
-	hash_table_done(&table->cgroups);
+	hash_table_done(&table->tree.cgroups);
+	hash_table_done(&table->blocks.cgroups);
 	hash_table_done(&table->owners);
 	free(table);
 }

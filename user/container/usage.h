@@ -30,12 +30,14 @@ struct usage_source {
 	/* The path of a cgroup that the kernel side saw being born: true when it knows it, asked once. */
 	bool (*take_path)(void *ctx, uint64_t cgroup, char *ret_path, size_t size);
 	void (*forget)(void *ctx, uint64_t cgroup);
+	void (*forget_block)(void *ctx, uint64_t cgroup); /* where the block controller has a tree of its own */
 };
 
 struct usage_table_config {
-	const char *mounts;     /* "/proc/self/mounts" */
-	const char *sysfs;      /* "/sys"; borrowed */
-	const char *controller; /* v1 controller whose hierarchy the cgroups are of; "" for v2 */
+	const char *mounts;           /* "/proc/self/mounts" */
+	const char *sysfs;            /* "/sys"; borrowed */
+	const char *controller;       /* v1 controller whose hierarchy the cgroups are of; "" for v2 */
+	const char *block_controller; /* the same for block requests */
 	struct usage_source source;
 	const struct container_table *cgroups; /* borrowed: for labels; NULL: the id alone */
 	bool scheduler, memory, block, tcp;    /* what is told */

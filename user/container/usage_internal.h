@@ -23,11 +23,13 @@ struct usage_series {
 
 struct usage_owner {
 	struct hash_node node;
-	char *path;                  /* owned; the `id` label */
+	char *path;                  /* owned */
+	char *id;                    /* owned; the path as a label */
 	struct usage_sums retired;   /* of cgroups that are gone */
 	struct usage_sums now;       /* at the last refresh: those that are there, and the retired ones */
 	struct usage_series *series; /* owned; as many as there are devices, operations and victims */
 	uint64_t cgroup;             /* one of its cgroups: the way to the labels */
+	enum cgroup_controller of;   /* whose id that is */
 	size_t cgroups;              /* that are there, or not yet retired */
 	uint64_t gone_ns;            /* when the last one was retired; 0 */
 };
@@ -38,24 +40,32 @@ struct usage_cgroup {
 	uint64_t id;
 	char *path;                /* owned; NULL: gone before its name was seen */
 	struct usage_owner *owner; /* NULL until it is resolved */
+	struct usage_tree *tree;
 	struct usage_sums sums;
 	bool asked;       /* the kernel side, for its path */
 	uint64_t gone_ns; /* when the directory was first missed; 0 */
 };
 
-struct usage_table {
-	struct usage_table_config config;
-	char mount[CGROUP_PATH_MAX];
+/* A hierarchy whose cgroups have records in the kernel. */
+struct usage_tree {
+	char mount[CGROUP_PATH_MAX]; /* "" when there is none */
+	enum cgroup_controller controller;
 	struct hash_table cgroups; /* of usage_cgroup, by id */
-	struct hash_table owners;  /* of usage_owner, by path */
-	uint64_t now_ns;           /* of the refresh at hand */
 	size_t unresolved;         /* cgroups without an owner */
-	uint64_t unnamed;          /* cgroups that were gone before their name was seen */
-	uint64_t refused;          /* records that found no room in the table, each time */
 };
 
-/* NULL when there is none. */
-struct usage_cgroup *usage_cgroup_find(const struct usage_table *table, uint64_t id);
+struct usage_table {
+	struct usage_table_config config;
+	struct usage_tree tree;
+	struct usage_tree blocks; /* of the v1 block controller, when that is another one */
+	struct hash_table owners; /* of usage_owner, by path */
+	uint64_t now_ns;          /* of the refresh at hand */
+	uint64_t unnamed;         /* cgroups that were gone before their name was seen */
+	uint64_t refused;         /* records that found no room in the table, each time */
+};
+
+/* The one that has a detail; NULL when there is none. */
+struct usage_cgroup *usage_cgroup_of(const struct usage_table *table, const struct usage_detail *detail);
 
 /* --- usage_sums.c */
 void usage_sums_add(struct usage_sums *sum, const struct usage_sums *more);

@@ -72,7 +72,7 @@ static struct usage_series *series_get(struct usage_owner *owner, const struct u
 static void on_detail(void *ctx, const struct usage_detail *detail)
 {
 	struct usage_table *table = ctx;
-	struct usage_cgroup *cgroup = usage_cgroup_find(table, detail->cgroup);
+	struct usage_cgroup *cgroup = usage_cgroup_of(table, detail);
 	struct usage_series *series = cgroup && cgroup->owner ? series_get(cgroup->owner, detail) : NULL;
 
 	if (!series) {
@@ -97,13 +97,15 @@ void usage_series_refresh(struct usage_table *table)
 }
 
 struct retirement {
+	const struct usage_table *table;
 	const struct usage_cgroup *cgroup;
 };
 
 static void retire_detail(void *ctx, const struct usage_detail *detail)
 {
-	const struct usage_cgroup *cgroup = ((const struct retirement *)ctx)->cgroup;
-	struct usage_series *series = detail->cgroup == cgroup->id ? series_get(cgroup->owner, detail) : NULL;
+	const struct retirement *retirement = ctx;
+	bool own = usage_cgroup_of(retirement->table, detail) == retirement->cgroup;
+	struct usage_series *series = own ? series_get(retirement->cgroup->owner, detail) : NULL;
 
 	if (!series)
 		return;
@@ -113,7 +115,7 @@ static void retire_detail(void *ctx, const struct usage_detail *detail)
 
 void usage_series_retire(struct usage_table *table, const struct usage_cgroup *cgroup)
 {
-	struct retirement retirement = { cgroup };
+	struct retirement retirement = { table, cgroup };
 
 	(void)table->config.source.each_detail(table->config.source.ctx, retire_detail, &retirement);
 }

@@ -139,13 +139,13 @@ static void owner_labels(const struct usage_table *table, const struct usage_own
 			 struct usage_labels *ret_labels)
 {
 	const struct container *container =
-		table->config.cgroups ? container_find(table->config.cgroups, CGROUP_CPU, owner->cgroup) : NULL;
+		table->config.cgroups ? container_find(table->config.cgroups, owner->of, owner->cgroup) : NULL;
 
 	while (container && strcmp(container->path, owner->path))
 		container = container->parent;
 	ret_labels->count = 0;
 	if (!container || !container->label_count || container->label_count > CONTAINER_LABELS_MAX) {
-		label_add(ret_labels, "id", owner->path);
+		label_add(ret_labels, "id", owner->id);
 		return;
 	}
 	memcpy(ret_labels->items, container->labels, container->label_count * sizeof(container->labels[0]));

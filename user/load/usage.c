@@ -5,7 +5,6 @@
 #include "load/usage.h"
 
 #include <errno.h>
-#include <mntent.h>
 #include <string.h>
 #include <time.h>
 
@@ -16,22 +15,6 @@ IMAGE_OPENER(usage)
 
 _Static_assert(USAGE_LATENCY_BUCKETS == LATENCY_BUCKETS, "one set of buckets");
 
-/* The v1 hierarchy that containers are in, when there is one with the CPU controller; else the v2 tree. */
-static const char *find_controller(void)
-{
-	FILE *table = setmntent("/proc/self/mounts", "re");
-	const char *controller = "";
-	struct mntent entry;
-	char text[8192];
-
-	while (table && getmntent_r(table, &entry, text, sizeof(text)))
-		if (!strcmp(entry.mnt_type, "cgroup") && hasmntopt(&entry, "cpu"))
-			controller = "cpu";
-	if (table)
-		endmntent(table);
-	return controller;
-}
-
 static int configure(struct usage *usage, const struct btf *btf, const struct config *config,
 		     struct capture_error *ret_error)
 {
@@ -39,6 +22,11 @@ static int configure(struct usage *usage, const struct btf *btf, const struct co
 	struct timespec now;
 	int error = 0;
 
+	if (config->select_cgroups.count > SELECT_CGROUPS_MAX) {
+		capture_error_set(ret_error, "usage: --select.cgroup: given %zu times; at most %d",
+				  config->select_cgroups.count, SELECT_CGROUPS_MAX);
+		return -E2BIG;
+	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	bpf->rodata->started_ns = (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 	bpf->rodata->hierarchy = *usage->controller ? kernel_controller_index(btf, usage->controller) : -1;
@@ -47,6 +35,7 @@ static int configure(struct usage *usage, const struct btf *btf, const struct co
 		error = select_resolve(btf, config->select_cgroups.items[i],
 				       (struct selected_cgroup *)(uintptr_t)&bpf->rodata->selected_cgroups[i],
 				       ret_error);
+	usage_select_blocks(usage, config);
 	return error;
 }
 
@@ -118,7 +107,7 @@ static int load_all(struct usage *usage, const struct config *config, struct cap
 				  strerror(errno));
 		return -ENOENT;
 	}
-	usage->controller = find_controller();
+	usage_find_trees(usage);
 	wanted = usage_check_families(usage, btf, wanted_families(config));
 	if (wanted) {
 		error = load_best(usage, btf, config, wanted, ret_error);
@@ -193,4 +182,9 @@ const char *usage_missing(const struct usage *usage, enum usage_family family)
 const char *usage_controller(const struct usage *usage)
 {
 	return usage->controller;
+}
+
+const char *usage_block_controller(const struct usage *usage)
+{
+	return usage->block_controller;
 }

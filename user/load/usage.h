@@ -36,6 +36,8 @@ bool usage_has(const struct usage *usage, enum usage_family family);
 const char *usage_missing(const struct usage *usage, enum usage_family family);
 /* "cpu", or "" for the v2 tree. */
 const char *usage_controller(const struct usage *usage);
+/* Whose ids details of USAGE_DETAIL_BLOCK have: "blkio", or "" for the v2 tree. */
+const char *usage_block_controller(const struct usage *usage);
 
 /* Every cgroup that has had a thread and was not forgotten; a callback may forget the one at hand. */
 MUST_CHECK int usage_each_cpu(struct usage *usage,
@@ -49,8 +51,9 @@ MUST_CHECK int usage_each_detail(struct usage *usage, void (*visit)(void *ctx, c
 
 /* Takes the path of a cgroup whose first thread came after the start; true once, when it is known. */
 bool usage_take_path(struct usage *usage, uint64_t cgroup, char ret_path[USAGE_PATH_MAX]);
-/* The cgroup is gone and its figures are kept elsewhere. */
+/* The cgroup is gone and its figures are kept elsewhere; the second, where the block controller has ids of its own. */
 void usage_forget(struct usage *usage, uint64_t cgroup);
+void usage_forget_block(struct usage *usage, uint64_t cgroup);
 /* Looks for threads that the hooks missed. */
 void usage_repair(struct usage *usage);
 

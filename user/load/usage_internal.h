@@ -21,12 +21,19 @@ struct usage {
 	int connections_fd;           /* the look that is under way; -1: none is */
 	uint64_t look_ns;             /* when the next one is due */
 	const char *controller;
+	const char *block_controller;
+	bool blocks_apart; /* their trees differ */
 	size_t cpus;
 	struct cpu_usage *values; /* one for each CPU, owned */
 	uint64_t repaired_losses; /* lost tasks and cgroups at the last look */
 	uint32_t families;        /* bits 1 << enum usage_family that are loaded */
 	struct capture_error missing[USAGE_FAMILIES];
 };
+
+/* --- usage_tree.c: which trees of cgroups are told */
+void usage_find_trees(struct usage *usage);
+/* The selection, in the block controller's tree. */
+void usage_select_blocks(struct usage *usage, const struct config *config);
 
 /* --- usage_programs.c: which programs a family has on this kernel */
 /* Fills `missing` of the families that `wanted` has and the kernel does not; returns the rest. */

@@ -40,10 +40,11 @@ static const struct usage_rule rules[] = {
 	{ "sock_state", "inet_sock_set_state", FAMILY(TCP), 0, "", false },
 	{ "retransmit", "tcp_retransmit_skb", FAMILY(TCP), 2, "", true },
 	{ "retransmit_error", "tcp_retransmit_skb", FAMILY(TCP), 3, "", true },
+	{ "answer_again", "tcp_retransmit_synack", FAMILY(TCP), 0, "", false },
 	{ "reset_sent", "tcp_send_reset", FAMILY(TCP), 0, "", false },
 	{ "reset_received", "tcp_receive_reset", FAMILY(TCP), 0, "", false },
 	{ "listener_asked", NULL, FAMILY(TCP), 0, "", false },
-	{ "find_listeners", NULL, FAMILY(TCP), 0, "", false },
+	{ "find_sockets", NULL, FAMILY(TCP), 0, "", false },
 	{ "look_at_connections", NULL, FAMILY(TCP), 0, "", false },
 };
 
@@ -106,12 +107,11 @@ uint32_t usage_check_families(struct usage *usage, const struct btf *btf, uint32
 					  rules[i].tracepoint);
 			wanted &= ~(1U << family);
 		}
-	/* A socket knows its cgroup of the v2 tree alone; block requests have ids of another v1 hierarchy. */
-	for (uint32_t family = 0; family < USAGE_FAMILIES && *usage->controller; family++) {
-		if (!((FAMILY(TCP) | FAMILY(BLOCK)) & wanted & 1U << family))
-			continue;
-		capture_error_set(&usage->missing[family], "containers are in cgroup v1; this is told for v2 alone");
-		wanted &= ~(1U << family);
+	/* COMPAT(kernel 5.10) */
+	if (*usage->controller && wanted & FAMILY(TCP) && !kernel_has_function(btf, "bpf_sk_storage_get_tracing")) {
+		capture_error_set(&usage->missing[USAGE_TCP],
+				  "containers are in cgroup v1, where it needs kernel 5.11 or later");
+		wanted &= ~FAMILY(TCP);
 	}
 	return wanted;
 }
@@ -133,6 +133,7 @@ void usage_select_programs(struct usage *usage, const struct btf *btf, uint32_t 
 		bpf_program__set_autoload(usage->bpf->progs.task_freed, false);
 	bpf_map__set_autocreate(usage->bpf->maps.connects, families & FAMILY(TCP));
 	bpf_map__set_autocreate(usage->bpf->maps.listeners, families & FAMILY(TCP));
+	bpf_map__set_autocreate(usage->bpf->maps.socket_owners, families & FAMILY(TCP) && *usage->controller);
 	bpf_map__set_autocreate(usage->bpf->maps.reclaim_starts, families & FAMILY(MEMORY));
 	bpf_map__set_autocreate(usage->bpf->maps.victims, families & FAMILY(MEMORY));
 }
@@ -186,16 +187,16 @@ int usage_iterate(const struct bpf_link *iterator)
 	return got < 0 ? -errno : 0;
 }
 
-/* Those that listen already. Without them their drops are missing, no more: never fatal. */
-static void find_listeners(struct usage *usage)
+/* Those that are there already. Without them their figures are missing, no more: never fatal. */
+static void find_sockets(struct usage *usage)
 {
 	struct bpf_link *iterator;
 
 	if (!(usage->families & FAMILY(TCP)))
 		return;
-	iterator = bpf_program__attach_iter(usage->bpf->progs.find_listeners, NULL);
+	iterator = bpf_program__attach_iter(usage->bpf->progs.find_sockets, NULL);
 	if (!iterator || usage_iterate(iterator))
-		capture_error_set(&usage->missing[USAGE_TCP], "sockets that listen already are not known: %s",
+		capture_error_set(&usage->missing[USAGE_TCP], "sockets that are there already are not known: %s",
 				  strerror(errno));
 	bpf_link__destroy(iterator);
 }
@@ -226,6 +227,6 @@ int usage_attach(struct usage *usage, struct capture_error *ret_error)
 			return error;
 		}
 	}
-	find_listeners(usage);
+	find_sockets(usage);
 	return 0;
 }

@@ -8,9 +8,10 @@
 #include "load/usage_internal.h"
 
 static const char *const loss_texts[USAGE_LOSS_COUNT] = {
-	[USAGE_LOST_TASK] = "thread_without_account", [USAGE_LOST_CGROUP] = "cgroup_without_record",
-	[USAGE_LOST_RECLAIM] = "reclaims_full",       [USAGE_LOST_SOCKET] = "sockets_full",
-	[USAGE_LOST_DETAIL] = "details_full",         [USAGE_LOST_REQUEST] = "request_without_time",
+	[USAGE_LOST_TASK] = "thread_without_account",  [USAGE_LOST_CGROUP] = "cgroup_without_record",
+	[USAGE_LOST_RECLAIM] = "reclaims_full",        [USAGE_LOST_SOCKET] = "sockets_full",
+	[USAGE_LOST_OWNER] = "socket_without_owner",   [USAGE_LOST_DETAIL] = "details_full",
+	[USAGE_LOST_REQUEST] = "request_without_time",
 };
 
 static void add_cpu(struct usage_cpu *sum, const struct cpu_usage *value)
@@ -153,7 +154,7 @@ bool usage_take_path(struct usage *usage, uint64_t cgroup, char ret_path[USAGE_P
 	return ret_path[0] == '/';
 }
 
-static void forget_details(struct usage *usage, uint64_t cgroup)
+static void forget_details(struct usage *usage, uint64_t cgroup, bool blocks, bool others)
 {
 	UNDISTURBED;
 	int map = bpf_map__fd(usage->bpf->maps.details);
@@ -163,7 +164,7 @@ static void forget_details(struct usage *usage, uint64_t cgroup)
 	while (!error) {
 		key = next;
 		error = bpf_map_get_next_key(map, &key, &next);
-		if (key.cgroup == cgroup)
+		if (key.cgroup == cgroup && (key.kind == DETAIL_BLOCK ? blocks : others))
 			(void)bpf_map_delete_elem(map, &key);
 	}
 }
@@ -174,7 +175,12 @@ void usage_forget(struct usage *usage, uint64_t cgroup)
 	/* Not there: nothing to forget. */
 	(void)bpf_map_delete_elem(bpf_map__fd(usage->bpf->maps.cpu_usages), &cgroup);
 	(void)bpf_map_delete_elem(bpf_map__fd(usage->bpf->maps.event_usages), &cgroup);
-	forget_details(usage, cgroup);
+	forget_details(usage, cgroup, !usage->blocks_apart, true);
+}
+
+void usage_forget_block(struct usage *usage, uint64_t cgroup)
+{
+	forget_details(usage, cgroup, true, false);
 }
 
 int usage_read_losses(struct usage *usage, struct usage_losses *ret_losses)
@@ -198,12 +204,11 @@ int usage_read_losses(struct usage *usage, struct usage_losses *ret_losses)
 void usage_repair(struct usage *usage)
 {
 	struct usage_losses losses;
-	uint64_t lost = 0;
+	uint64_t lost;
 
 	if (usage_read_losses(usage, &losses))
 		return;
-	for (size_t i = 0; i < losses.count; i++)
-		lost += losses.lost[i].value;
+	lost = losses.lost[USAGE_LOST_TASK].value + losses.lost[USAGE_LOST_CGROUP].value;
 	if (lost != usage->repaired_losses && !usage_iterate(usage->iterator))
 		usage->repaired_losses = lost;
 }

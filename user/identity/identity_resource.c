@@ -29,21 +29,26 @@ static const char *go_of(struct identity *identity, const struct record *record)
 	return identity->go;
 }
 
-const char *identity_resource_of(struct identity *identity, struct record *record)
+static const char *make_lines(struct identity *identity, const struct record *record, char lines[RESOURCE_MAX])
 {
-	struct resource_facts facts = {
+	const struct resource_facts facts = {
 		.tgid = record->tgid,
 		.executable = shared_text_get(record->executable),
+		.go = go_of(identity, record),
 		.declared = shared_text_get(record->declared),
 		.place = shared_text_get(record->place),
 	};
+
+	resource_lines(&facts, lines);
+	return lines;
+}
+
+const char *identity_resource_of(struct identity *identity, struct record *record)
+{
 	char lines[RESOURCE_MAX];
 
-	if (!record->resource) {
-		facts.go = go_of(identity, record);
-		resource_lines(&facts, lines);
-		record->resource = shared_text_new(lines);
-	}
+	if (!record->resource)
+		record->resource = shared_text_new(make_lines(identity, record, lines));
 	return shared_text_get(record->resource);
 }
 
@@ -54,11 +59,14 @@ const char *identity_resource(struct identity *identity, uint32_t tgid, uint64_t
 	return record ? identity_resource_of(identity, record) : "";
 }
 
+/* The text is not kept: a server may have thousands of processes, and no span of most. */
 void identity_count(struct identity *identity, struct record *record)
 {
+	char lines[RESOURCE_MAX];
+
 	if (record->asked && record->name)
 		services_merge(&identity->services, record->name->text, record->tgid,
-			       identity_resource_of(identity, record));
+			       record->resource ? record->resource->text : make_lines(identity, record, lines));
 	record->asked = false;
 }
 

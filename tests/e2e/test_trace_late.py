@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from chain_servers import ASYNCIO, CLIENT, SYNC
-from http_lab import Agent, Cgroup, Lab, free_port, total, wait_until
+from chain_servers import ASYNCIO, CLIENT, NGINX, SYNC
+from http_lab import Agent, Cgroup, Lab, free_port, tool, total, wait_until
 
 QUIET, CALLS, THREADS = 40, 25, 8
 LATE_SYNC = SYNC.replace("if following:", 'if following and "quiet" not in self.path:')
@@ -16,8 +16,9 @@ LATE_ASYNCIO = ASYNCIO.replace("            up_writer.write", """            if 
                 writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
                 continue
             up_writer.write""")
+LATE_NGINX = NGINX.replace("    location / {{", '    location /quiet {{ return 200 "ok"; }}\n    location / {{')
 LATE_CLIENT = CLIENT.replace('"/r/%d"', 'sys.argv[5]')
-assert LATE_SYNC != SYNC and LATE_ASYNCIO != ASYNCIO and LATE_CLIENT != CLIENT
+assert LATE_NGINX != NGINX and LATE_SYNC != SYNC and LATE_ASYNCIO != ASYNCIO and LATE_CLIENT != CLIENT
 
 
 @pytest.fixture(name="lab")
@@ -46,16 +47,18 @@ def spans_of(log):
     return found
 
 
-@pytest.mark.parametrize("server, certain", [(LATE_SYNC, True), (LATE_ASYNCIO, False)], ids=["threads", "loop"])
-def test_late_calls(lab, server, certain):
+@pytest.mark.parametrize("server, certain", [(LATE_SYNC, True), (LATE_ASYNCIO, False), (LATE_NGINX, True)],
+                         ids=["threads", "loop", "proxy"])
+def test_late_calls(lab, tmp_path, server, certain):
     lab, agent, log = lab
     back, front = free_port(), free_port()
     lab.file("back.py", SYNC)
-    lab.file("front.py", server)
+    lab.file("front", server if server != LATE_NGINX else server.format(port=front, next=back))
     lab.file("client.py", LATE_CLIENT)
     python = "/usr/bin/python3"
     lab.start([python, "back.py", str(back), "0"], "back", back)
-    lab.start([python, "front.py", str(front), str(back)], "front", front)
+    lab.start([tool("nginx"), "-p", str(tmp_path), "-c", "front"] if server == LATE_NGINX else
+              [python, "front", str(front), str(back)], "front", front)
     for paths, count in (("/quiet/%d", QUIET), ("/r/%d", CALLS)):
         lab.run([python, "client.py", str(front), str(count), str(THREADS), "0", paths], "client")
     calls = THREADS * CALLS

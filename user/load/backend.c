@@ -126,11 +126,13 @@ static bool tracefs_is_mounted(void)
 	       !access("/sys/kernel/debug/tracing/events/raw_syscalls", X_OK);
 }
 
-static enum ends_watch choose_ends_watch(void)
+/* Perf's programs are told of threads by their numbers, which a kernel before 6.2 (bpf_task_from_pid) cannot look up.
+ */
+static enum ends_watch choose_ends_watch(const struct btf *btf)
 {
 	if (!preemption_seen(PREEMPTIBLE_TRACEPOINTS))
 		return ENDS_TWINS;
-	if (!tracefs_is_mounted())
+	if (!tracefs_is_mounted() || !kernel_has_function(btf, "bpf_task_from_pid"))
 		return ENDS_TWINS_PREEMPTED;
 	return perf_depth_known() ? ENDS_PERF_BESIDE : ENDS_PERF;
 }
@@ -205,7 +207,7 @@ void backend_select_programs(struct capture *capture, const struct btf *btf)
 		bpf_program__set_autoload(program, wanted);
 	}
 	select_front_end(bpf, has_socket_hooks(btf, backend));
-	capture->ends_watch = choose_ends_watch();
+	capture->ends_watch = choose_ends_watch(btf);
 	select_tracepoints(bpf, capture->ends_watch);
 	/* Maps that other hooks use. */
 	if (backend == BACKEND_TRACEPOINT)

@@ -14,7 +14,8 @@ declare -A suites=(
     [newest]="sid"
 )
 order="5.10 6.1 6.12 newest"
-modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk sch_netem"
+modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk sch_netem
+gf128mul ghash-generic ctr gcm tls"
 meta=linux-image-cloud-amd64
 log=$PWD/build/vm/fetch${1:+-$1}.log
 

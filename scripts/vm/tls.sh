@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # TLS on a VM's kernel, read at the library by uprobes: `scripts/vm/tls.sh BACKEND`. nginx and curl as they are, sonde
-# over all of the guest; counts on both sides against nginx's own statistics and the number of curl's requests.
-# Prints TAP.
+# over all of the guest; counts on both sides against nginx's own statistics and the number of curl's requests. With
+# KTLS=FOLDER nginx and its OpenSSL are those of the system in that folder, which leave the encrypting to the kernel
+# (ktls.sh); the kernel's own statistics must say so. Prints TAP.
 
 backend=$1
 folder=/tmp/tls-$backend
@@ -11,6 +12,7 @@ agent=127.0.0.1:9464
 port=8443
 url=https://127.0.0.1:$port
 short=10 kept=150
+root=${KTLS:-}
 
 until_ok() {
     tries=$1 && shift
@@ -52,12 +54,23 @@ lost() {
     awk '/^sonde_(events_lost|stream_out_of_step)_total[{]/ && $NF > 0 { printf "%s ", $0 }' "$folder/metrics"
 }
 
-if ! command -v nginx >/dev/null || ! command -v curl >/dev/null || [ ! -s /tls/key ]; then
+if ! command -v "${root:+$root/usr/sbin/}nginx" >/dev/null || ! command -v curl >/dev/null || [ ! -s /tls/key ]; then
     echo "ok 1 - tls # SKIP no nginx, curl or certificate: run \`sudo make setup\`"
     exit 0
 fi
 mkdir -p "$folder/www" && cd "$folder" || exit 1
 echo x >www/small.txt
+options=""
+if [ -n "$root" ]; then
+    options="ssl_conf_command Options KTLS; ssl_protocols TLSv1.2 TLSv1.3; sendfile on;"
+    head -c 300000 /dev/zero >www/small.txt
+    mkdir -p "$root/proc" "$root/dev" "$root/tls" "$root$folder" && mount -o bind /proc "$root/proc" &&
+        mount -o bind /dev "$root/dev" && mount -o bind /tls "$root/tls" && mount -o bind "$folder" "$root$folder"
+fi
+# The sum of the kernel's counts of connections that it encrypted, or decrypted.
+in_kernel() {
+    awk '/^Tls[TR]x(Sw|Device) / { all += $2 } END { print all + 0 }' /proc/net/tls_stat 2>/dev/null || echo 0
+}
 cat >nginx.conf <<END
 user root;
 daemon off;
@@ -69,6 +82,7 @@ http {
     client_body_temp_path $folder/1; proxy_temp_path $folder/2; fastcgi_temp_path $folder/3; uwsgi_temp_path $folder/4;
     scgi_temp_path $folder/5;
     ssl_certificate /tls/certificate; ssl_certificate_key /tls/key;
+    $options
     server {
         listen 127.0.0.1:$port ssl;
         location = /status { stub_status; }
@@ -77,7 +91,7 @@ http {
 }
 END
 echo "1..1"
-nginx -p "$folder" -c "$folder/nginx.conf" 2>nginx.log &
+${root:+chroot "$root"} nginx -p "$folder" -c "$folder/nginx.conf" 2>nginx.log &
 nginx=$!
 until_ok 100 ask -o /dev/null $url/small.txt
 (cd /host && exec build/sonde run --web.listen-address=$agent --backend="$backend" --log.level=warn) >sonde.log 2>&1 &
@@ -103,11 +117,14 @@ if [ $verdict = pass ]; then
     [ $wanted = $((short + kept + 2)) ] || verdict=fail reason="nginx served $wanted"
     until_ok 50 told $wanted || verdict=fail reason="expected $wanted, server $server client $client unread $unread"
     [ "$(lost)" = "$lost_before" ] || verdict=fail reason="$reason lost: $(lost)"
+    [ -z "$root" ] || [ "$(in_kernel)" -ge $((short + 1)) ] ||
+        verdict=fail reason="$reason the kernel encrypted $(in_kernel) connections: $(tail -n 2 error.log)"
 fi
 if [ $verdict = pass ]; then
-    echo "ok 1 - tls.$backend ($wanted requests on both sides, $(sum sonde_tls_sessions_total) sessions)"
+    echo "ok 1 - ${root:+k}tls.$backend ($wanted requests on both sides, $(sum sonde_tls_sessions_total) sessions," \
+        "joined by descriptor $(sum sonde_tls_sessions_total 'join="descriptor"'), $(in_kernel) in the kernel)"
 else
-    echo "not ok 1 - tls.$backend: $reason"
+    echo "not ok 1 - ${root:+k}tls.$backend: $reason"
 fi
 kill $sonde $nginx
 wait $sonde

@@ -33,7 +33,7 @@ static __always_inline struct event_usage *events_of_owner(const struct sock *so
 {
 	__u64 cgroup = sock_cgroup_id(sock);
 
-	if (cgroup)
+	if (hierarchy < 0 || cgroup)
 		return events_of(cgroup);
 	if (!selected_cgroup_count)
 		count_loss(USAGE_LOST_OWNER);

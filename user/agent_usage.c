@@ -10,6 +10,7 @@
 #define REFRESH_NS 10000000000ULL /* without a scrape: so that records of cgroups that are gone do not pile up */
 #define CGROUPS_MAX 8192          /* as max_entries in bpf/usage_maps.h */
 #define KEEP_GONE_NS 120000000000ULL
+#define GONE_MAX 1024
 
 static int each_cpu(void *ctx, void (*visit)(void *visit_ctx, uint64_t cgroup, const struct usage_cpu *cpu),
 		    void *visit_ctx)
@@ -79,6 +80,7 @@ static int make_table(struct agent *agent, uint64_t seed)
 		.tcp = is_told(agent, USAGE_TCP, agent->config->usage_tcp),
 		.limit = CGROUPS_MAX,
 		.keep_gone_ns = KEEP_GONE_NS,
+		.gone_max = GONE_MAX,
 		.hash_seed = seed,
 		.native_histograms = agent->config->metrics_native_histograms,
 	};

@@ -255,6 +255,20 @@ static double plain(const struct lab *lab, const char *series)
 	return line ? strtod(line + strlen(begin), NULL) : NAN;
 }
 
+static int series_of(const struct lab *lab, const char *family)
+{
+	char begin[PATH_SIZE];
+	const char *line = lab->text;
+	int count = 0;
+
+	snprintf(begin, sizeof(begin), "\n%s{", family);
+	while ((line = strstr(line, begin))) {
+		line++;
+		count++;
+	}
+	return count;
+}
+
 static void start_agent(struct lab *lab, const char *sonde)
 {
 	char listen[64], selected[PATH_SIZE];

@@ -205,6 +205,7 @@ static int setup_trees(void **state, const char *block_controller)
 			    .forget_block = forget_block },
 		.limit = 6,
 		.keep_gone_ns = 100 * SECOND,
+		.gone_max = 2,
 		.native_histograms = true,
 	};
 	FILE *file;
@@ -337,6 +338,37 @@ static void test_gone_owner_is_kept_for_a_while(void **state)
 	recorder_done(&recorder);
 	walk(fixture, 1103, &recorder);
 	assert_int_equal(recorder_series(&recorder, RUN), 0);
+	recorder_done(&recorder);
+}
+
+/* Of many that are gone the last are told: the others make room, which is counted. */
+static void test_gone_owners_are_bounded(void **state)
+{
+	struct fixture *fixture = *state;
+	struct recorder recorder;
+	char path[32];
+
+	add_cgroup(fixture, "/alive.service", SECOND);
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "/%d.service", i);
+		add_cgroup(fixture, path, SECOND);
+	}
+	walk(fixture, 1000, &recorder);
+	recorder_done(&recorder);
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "/%d.service", i);
+		remove_cgroup(fixture, path);
+		for (uint64_t second = 0; second < 2; second++) {
+			walk(fixture, 1001 + 2 * (uint64_t)i + second, &recorder);
+			recorder_done(&recorder);
+		}
+	}
+	walk(fixture, 1010, &recorder);
+	assert_int_equal(recorder_series(&recorder, RUN), 3);
+	assert_float_equal(recorder_value(&recorder, RUN "{id=\"/alive.service\"}"), 1, 0);
+	assert_float_equal(recorder_value(&recorder, RUN "{id=\"/2.service\"}"), 1, 0);
+	assert_float_equal(recorder_value(&recorder, RUN "{id=\"/3.service\"}"), 1, 0);
+	assert_float_equal(recorder_value(&recorder, "sonde_usage_gone_untold_total{}"), 2, 0);
 	recorder_done(&recorder);
 }
 
@@ -519,6 +551,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hostile_paths, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_cgroups_stay_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_owner_is_kept_for_a_while, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone_owners_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unnamed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_brief_life_has_a_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_table_is_counted, setup, teardown),

@@ -257,6 +257,46 @@ static bool owner_is_past(struct hash_node *node, void *ctx)
 	return true;
 }
 
+struct leaving {
+	uint64_t gone_ns;
+	size_t count;
+};
+
+static bool owner_leaves(struct hash_node *node, void *ctx)
+{
+	struct usage_owner *owner = hash_entry(node, struct usage_owner, node);
+	struct leaving *leaving = ctx;
+
+	if (owner->cgroups || owner->gone_ns != leaving->gone_ns || !leaving->count)
+		return false;
+	leaving->count--;
+	owner_free(owner);
+	return true;
+}
+
+/* Of thousands that live for a moment only some are kept. Each round takes those of one refresh. */
+static void make_room(struct usage_table *table)
+{
+	for (;;) {
+		struct leaving leaving = { .gone_ns = UINT64_MAX };
+		struct hash_node *node = NULL;
+		size_t gone = 0, before;
+
+		while ((node = hash_table_next(&table->owners, node))) {
+			const struct usage_owner *owner = hash_entry(node, struct usage_owner, node);
+
+			gone += !owner->cgroups;
+			if (!owner->cgroups && owner->gone_ns < leaving.gone_ns)
+				leaving.gone_ns = owner->gone_ns;
+		}
+		if (gone <= table->config.gone_max)
+			return;
+		before = leaving.count = gone - table->config.gone_max;
+		(void)hash_table_remove_if(&table->owners, owner_leaves, &leaving);
+		table->made_room += before - leaving.count;
+	}
+}
+
 void usage_table_refresh(struct usage_table *table, uint64_t now_ns)
 {
 	const struct usage_source *source = &table->config.source;
@@ -279,6 +319,7 @@ void usage_table_refresh(struct usage_table *table, uint64_t now_ns)
 	(void)hash_table_remove_if(&table->tree.cgroups, settle, table);
 	(void)hash_table_remove_if(&table->blocks.cgroups, settle, table);
 	(void)hash_table_remove_if(&table->owners, owner_is_past, table);
+	make_room(table);
 }
 
 static int find_trees(struct usage_table *table, const struct usage_table_config *config)

@@ -43,6 +43,7 @@ struct usage_table_config {
 	bool scheduler, memory, block, tcp;    /* what is told */
 	size_t limit;                          /* cgroups, and containers, at most */
 	uint64_t keep_gone_ns;                 /* how long a container that is gone is still told */
+	size_t gone_max;                       /* of them, so many at most: the first to go leave first */
 	uint64_t hash_seed;
 	bool native_histograms;
 };

@@ -61,6 +61,7 @@ struct usage_table {
 	struct hash_table owners; /* of usage_owner, by path */
 	uint64_t now_ns;          /* of the refresh at hand */
 	uint64_t unnamed;         /* cgroups that were gone before their name was seen */
+	uint64_t made_room;       /* owners that are gone and left before their time */
 	uint64_t refused;         /* records that found no room in the table, each time */
 };
 

@@ -346,6 +346,8 @@ static void visit(void *ctx, const struct metric_visitor *visitor)
 	tell_own(visitor, "sonde_usage_unnamed_cgroups_total",
 		 "Cgroups that were gone before their name was seen; their figures are under id=\"unknown\".",
 		 table->unnamed);
+	tell_own(visitor, "sonde_usage_gone_untold_total",
+		 "Containers that were gone and made room for others before their time.", table->made_room);
 	tell_own(visitor, "sonde_usage_refused_cgroups_total",
 		 "Times that a cgroup's figures were left out because the table was full.", table->refused);
 }

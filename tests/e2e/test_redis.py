@@ -260,12 +260,11 @@ def accounted(samples, books):
     return counted, lost, int(total(samples, "sonde_stream_unseen_exchanges_max_total"))
 
 
-@pytest.mark.parametrize("size", [3, 100, 1000, 10000])
-def test_what_is_lost_is_counted(lab, tmp_path, size):
-    """With the ring as it is by default: when it fills up, bulk is cut and what is short is not, so that of each
-    pipeline one direction is whole. What is told and what is counted as lost are what was sent, to the last command."""
+def overload(lab, folder, size):
+    """An agent with the ring as it is by default: what was sent at both ends, what it told, counted as lost, and says
+    that it may be missing beyond."""
     server = Server(lab)
-    agent = Agent(lab.cgroup, str(tmp_path / "default.log"))
+    agent = Agent(lab.cgroup, str(folder / "default.log"))
     try:
         requests = "40000" if size == 10000 else "400000"
         benchmark(server, "-n", requests, "-c", "50", "-P", "64", "-d", str(size), "-t", "set,get")
@@ -274,13 +273,27 @@ def test_what_is_lost_is_counted(lab, tmp_path, size):
         deadline = time.monotonic() + METRIC_SECONDS
         while True:
             counted, lost, unseen = accounted(agent.samples(), books)
-            if sent == counted + sum(lost.values()) or time.monotonic() > deadline:
-                break
+            if sent <= counted + sum(lost.values()) + unseen or time.monotonic() > deadline:
+                print(f"-d {size}: sent {sent} counted {counted} lost {lost} and at most {unseen} more")
+                return sent, counted, sum(lost.values()), unseen
             time.sleep(0.05)
-        print(f"-d {size}: sent {sent} counted {counted} lost {lost} and at most {unseen} more")
-        assert counted + sum(lost.values()) == sent
     finally:
         agent.stop()
+        lab.stop()
+        lab.processes.clear()
+
+
+@pytest.mark.parametrize("size", [3, 100, 1000, 10000])
+def test_what_is_lost_is_counted(lab, tmp_path, size):
+    """When the ring fills up, bulk is cut and what is short is not, so that of each pipeline one direction is whole:
+    what is told and what is counted as lost are what was sent, to the last command. Where the agent got no processor
+    until the ring was full, it says that there may be more: once in three times at least it gets one."""
+    for _ in range(3):
+        sent, counted, lost, unseen = overload(lab, tmp_path, size)
+        assert counted + lost <= sent <= counted + lost + unseen
+        if unseen == 0:
+            return
+    pytest.fail("both directions of pipelines lost bytes each time")
 
 
 @pytest.mark.parametrize("size", [3, 1000])

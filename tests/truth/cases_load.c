@@ -65,7 +65,7 @@ const struct truth_case cases_load[] = {
 	  .families = EVERY,
 	  .needs = NEEDS(FACT_SHARED_RECEIVE) | NEEDS(FACT_COALESCED),
 	  .load = { .requests = 600, .depth = 20, .coalesce = true, POSTS } },
-	{ .name = "pipeline-cut",
+	{ .name = "pipeline-sliced",
 	  .number = 2,
 	  .description = "20 requests pipelined and cut into sends of 37 bytes, so that heads straddle segments",
 	  .families = EVERY,

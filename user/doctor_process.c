@@ -23,7 +23,7 @@ static const char *reason_of(const struct tls_finding *finding)
 		[TLS_FILE_NO_SYMBOLS] =
 			"linked in without symbols, its functions cannot be found: do not strip .symtab",
 		[TLS_FILE_NOT_KNOWN] = "sonde has no hooks for it",
-		[TLS_FILE_GO_OLD] = "built by Go before 1.18; build it with a newer release",
+		[TLS_FILE_GO_OLD] = "built by Go before 1.17 (arm64: 1.18); build it with a newer release",
 		[TLS_FILE_GO_RETURNS] = "not all places where its functions return can be told",
 		[TLS_FILE_REFUSED] = "the kernel refuses the hooks",
 		[TLS_FILE_NO_FILE] = "the file cannot be opened; as root, outside of a user namespace, it can",

@@ -73,14 +73,12 @@ func main() {
 """
 
 
-@pytest.mark.parametrize("stripped", [False, True], ids=["symbols", "stripped"])
-def test_go(lab, certificate, stripped):
+def exercise(lab, certificate, flags=(), environment=None):
     """Goroutines that move between threads, 200 keep-alive connections at once."""
     lab.file("main.go", PROGRAM)
     program = os.path.join(lab.folder, "program")
-    flags = ["-ldflags", "-s -w"] if stripped else []
     subprocess.run([tool("go"), "build", *flags, "-o", program, "main.go"], check=True, cwd=lab.folder,
-                   env={**os.environ, "GO111MODULE": "off"})
+                   env={**os.environ, "GO111MODULE": "off", **(environment or {})})
     ports = free_ports(SERVERS)
     files = total(lab.agent.samples(), "sonde_tls_files")
     lab.start([program, "serve", *certificate, *map(str, ports)], "servers", ports[-1])
@@ -88,3 +86,8 @@ def test_go(lab, certificate, stripped):
     wait_until(lambda: total(lab.agent.samples(), "sonde_tls_files") > files, 10, "the program to be hooked")
     lab.run([program, "talk", str(CONNECTIONS), str(REQUESTS), *map(str, ports)], "client")
     assert_peers(lab, ports, "client", CONNECTIONS // SERVERS * REQUESTS)
+
+
+@pytest.mark.parametrize("flags", [[], ["-ldflags", "-s -w"], ["-buildmode=pie"]], ids=["symbols", "stripped", "pie"])
+def test_go(lab, certificate, flags):
+    exercise(lab, certificate, flags)

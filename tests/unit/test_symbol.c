@@ -19,6 +19,7 @@
 #include "symbol/elf_debug.h"
 #include "symbol/elf_file.h"
 #include "symbol/go_file.h"
+#include "symbol/go_returns.h"
 #include "symbol/tls_marks.h"
 #include "symbol/x86_code.h"
 
@@ -77,22 +78,56 @@ static void what_is_no_program_is_refused(void **state)
 	close(self);
 }
 
+/* A prologue, one return of each form that Go's releases have written, a 0xc3 inside of an instruction, the last return
+ * with what makes room on the stack behind it. */
+static const uint8_t go_code[] = {
+	0x49, 0x3b, 0x66, 0x10, 0x76, 0x30, 0x55,                   /* 0: cmp, jbe, push rbp */
+	0x48, 0x83, 0xec, 0x58,                                     /* 7: sub rsp */
+	0x48, 0x89, 0xc3,                                           /* 11: mov rbx, rax */
+	0x48, 0x8b, 0x6c, 0x24, 0x50, 0x48, 0x83, 0xc4, 0x60, 0xc3, /* 14: mov rbp; add rsp; ret */
+	0x48, 0x83, 0xc4, 0x58, 0x5d, 0x90, 0xc3,                   /* 24: add rsp; pop rbp; nop; ret */
+	0x48, 0x83, 0xc4, 0x58, 0x5d, 0xc3,                         /* 31: add rsp; pop rbp; ret */
+	0xe8, 0x01, 0x02, 0x03, 0x04, 0xeb, 0xd4,                   /* 37: call; jmp to the beginning */
+};
+/* Changes in zigzag, and over how many bytes each value holds: it begins with -1. */
+static const uint8_t go_steps[] = { 2, 7, 16, 4, 176, 1, 12, 191, 1, 1, 192, 1, 4, 175,
+				    1, 1, 15, 2, 192, 1, 4,  175, 1, 1, 15,  8, 0 };
+
 static void returns_of_go_functions(void **state)
 {
-	/* add rsp, 0x58; pop rbp; ret; a 0xc3 inside of an instruction; add rsp, 0xc0; pop rbp; ret; a bare ret. */
-	static const uint8_t code[] = { 0x48, 0x83, 0xc4, 0x58, 0x5d, 0xc3, 0x48, 0x89, 0xc3, 0x48,
-					0x81, 0xc4, 0xc0, 0x00, 0x00, 0x00, 0x5d, 0xc3, 0xcc, 0xc3 };
 	static const uint32_t arm[] = { 0xd503201f, 0xd65f03c0, 0xd65f03c1, 0xd65f03c0 };
 	uint64_t places[4];
 
 	(void)state;
-	assert_int_equal(go_find_returns(code, sizeof(code), EM_X86_64, places, 4), 2);
-	assert_int_equal(places[0], 5);
-	assert_int_equal(places[1], 17);
-	assert_int_equal(go_find_returns(code, sizeof(code), EM_X86_64, places, 1), -1);
-	assert_int_equal(go_find_returns((const uint8_t *)arm, sizeof(arm), EM_AARCH64, places, 4), 2);
+	assert_int_equal(go_returns_amd64(go_code, sizeof(go_code), go_steps, sizeof(go_steps), places, 4), 3);
+	assert_int_equal(places[0], 23);
+	assert_int_equal(places[1], 30);
+	assert_int_equal(places[2], 36);
+	assert_int_equal(go_returns_amd64(go_code, sizeof(go_code), go_steps, sizeof(go_steps), places, 2), -1);
+	assert_int_equal(go_returns_arm64((const uint8_t *)arm, sizeof(arm), places, 4), 2);
 	assert_int_equal(places[0], 4);
 	assert_int_equal(places[1], 12);
+	assert_int_equal(go_returns_arm64((const uint8_t *)arm, sizeof(arm), places, 1), -1);
+}
+
+/* A table that ends early, code that ends early, and a place that is neither a return nor a new beginning. */
+static void returns_that_are_not_certain(void **state)
+{
+	uint8_t code[sizeof(go_code)];
+	uint64_t places[4];
+
+	(void)state;
+	for (size_t length = 0; length < sizeof(go_steps); length++)
+		assert_int_equal(go_returns_amd64(go_code, sizeof(go_code), go_steps, length, places, 4), -1);
+	for (size_t length = 0; length < sizeof(go_code); length++)
+		assert_int_equal(go_returns_amd64(go_code, length, go_steps, sizeof(go_steps), places, 4), -1);
+	for (size_t at = 23; at < sizeof(go_code); at++) {
+		if (at != 23 && at != 29 && at != 30 && at < 42)
+			continue;
+		memcpy(code, go_code, sizeof(code));
+		code[at] ^= 0x10;
+		assert_int_equal(go_returns_amd64(code, sizeof(code), go_steps, sizeof(go_steps), places, 4), -1);
+	}
 }
 
 static enum tls_brand brand_in(const char *text)
@@ -188,6 +223,7 @@ int main(void)
 		cmocka_unit_test(symbols_of_another_file),
 		cmocka_unit_test(what_is_no_program_is_refused),
 		cmocka_unit_test(returns_of_go_functions),
+		cmocka_unit_test(returns_that_are_not_certain),
 		cmocka_unit_test(what_a_function_hands_on_to),
 		cmocka_unit_test(where_a_hook_is_cheap),
 		cmocka_unit_test(implementations_are_told_by_their_constants),

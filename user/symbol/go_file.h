@@ -19,10 +19,6 @@ struct go_function {
 	size_t return_count;
 };
 
-/* -ENOENT: not a Go program of 1.18 or later. Functions that are not there keep offset 0. A function whose returns are
- * not all found is not there either: -ENOTSUP. */
+/* -ENOENT: not a Go program of 1.17 (amd64) or 1.18 or later. Functions that are not there keep offset 0. A function
+ * whose returns cannot be told for certain: -ENOTSUP. */
 MUST_CHECK int go_find_functions(int fd, struct go_function *functions, size_t count);
-
-/* The places of return instructions in a function's code: `ret` behind the epilogue that Go writes. Pure. Returns how
- * many, or -1 when there are more than `max`. */
-int go_find_returns(const uint8_t *code, size_t length, uint16_t machine, uint64_t *ret_places, size_t max);

@@ -254,17 +254,18 @@ def has_module(name):
     return subprocess.run([PYTHON, "-c", f"import {name}"], check=False, capture_output=True).returncode == 0
 
 
-@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+@pytest.mark.parametrize("way", ["tcp", "unix", "tls"])
 @pytest.mark.parametrize("driver, program, bad", [
     ("psycopg2", PSYCOPG2, {"42P01": 1}),
     ("psycopg", PSYCOPG3, {"22012": 1}),
     ("asyncpg", ASYNCPG, {"42P01": 1}),
 ], ids=["psycopg2", "psycopg", "asyncpg"])
-def test_driver(bench, before, driver, program, bad, unix):
+def test_driver(bench, before, driver, program, bad, way):
     if not has_module(driver):
         pytest.skip(f"{PYTHON} has no {driver}: run `sudo make setup`")
     database = bench.database()
-    bench.run([PYTHON, "-c", program], database, unix=unix)
+    bench.run([PYTHON, "-c", program], database, unix=way == "unix",
+              PGSSLMODE="require" if way == "tls" else "disable")
     wanted = bench.server.books(database)
     samples = bench.agent.samples()
     # Rows of a portal in portions: the server counts one statement, sonde its first portion, and FETCH for the others.

@@ -29,7 +29,8 @@ declare -A unpacked=(
     [build]=""
     [test]="nginx=/usr/sbin/nginx apache2-bin=/usr/sbin/apache2 prometheus=/usr/bin/promtool
         prometheus-node-exporter=/usr/bin/prometheus-node-exporter rt-tests=/usr/bin/hackbench
-        redis-tools=/usr/bin/redis-benchmark redis-server=/usr/bin/redis-server @postgresql @postgresql-client"
+        redis-tools=/usr/bin/redis-benchmark redis-server=/usr/bin/redis-server @postgresql @postgresql-client
+        pgbouncer=/usr/sbin/pgbouncer"
     [vm]="busybox-static=/bin/busybox"
 )
 

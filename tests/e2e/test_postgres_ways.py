@@ -68,8 +68,8 @@ def test_replication(bench, before):
             receiver.terminate()
             receiver.wait()
     for service in ("pg", "pg_receivewal"):
-        wait_until(lambda it=service: total(bench.agent.samples(), UNPARSED, service_name=it, reason="upgraded") == 1, 5,
-                   "the stream to be counted")
+        wait_until(lambda it=service: total(bench.agent.samples(), UNPARSED, service_name=it, reason="upgraded") == 1,
+                   5, "the stream to be counted")
 
 
 def test_dump(bench, before):

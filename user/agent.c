@@ -59,6 +59,7 @@ static void housekeep(struct agent *agent)
 		return;
 	agent->expired_ns = agent->now_ns;
 	aggregate_expire(agent->aggregate, agent->now_ns);
+	resident_forget_code(); /* what has run once, and tables that the loader has looked names up in */
 }
 
 static size_t drain(struct agent *agent)

@@ -24,8 +24,9 @@ done
 # The newest server that is installed or unpacked: what it needs to make a cluster, and two of its clients.
 postgres_files() {
     local folder version name
-    folder=$(find /usr/lib/postgresql build/tools/files/usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null |
-        sed 's|/bin/postgres$||' | awk -F/ '{ print $NF, $0 }' | sort -n | tail -n 1 | cut -d' ' -f2)
+    # find fails where one of the folders is not there.
+    folder=$({ find /usr/lib/postgresql build/tools/files/usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null ||
+        true; } | sed 's|/bin/postgres$||' | awk -F/ '{ print $NF, $0 }' | sort -n | tail -n 1 | cut -d' ' -f2)
     [ -n "$folder" ] && [ -x "$folder/bin/pgbench" ] || return 0
     version=$(basename "$folder")
     for name in bin/postgres bin/initdb bin/psql bin/pgbench lib/pg_stat_statements.so lib/plpgsql.so \

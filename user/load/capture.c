@@ -170,6 +170,7 @@ static int capture_open(const struct config *config, enum config_backend backend
 	if (capture) {
 		capture->epoll_fd = -1;
 		capture->stats_fd = -1;
+		capture->splice_fd = -1;
 		capture->backend = backend;
 		capture->sink = *sink;
 		sockets_init(capture, config->capture_max_connections);
@@ -180,6 +181,11 @@ static int capture_open(const struct config *config, enum config_backend backend
 		capture_error_set(ret_error, "cannot open the BPF programs: %s", strerror(-error));
 	else
 		error = load_and_attach(capture, config, ret_error);
+	if (!error) {
+		error = kept_take(&capture->kept, capture->bpf->skeleton);
+		if (error)
+			capture_error_set(ret_error, "cannot keep the BPF programs: %s", strerror(-error));
+	}
 	if (error) {
 		capture_free(capture);
 		return error;
@@ -236,13 +242,15 @@ void capture_free(struct capture *capture)
 	for (size_t i = 0; i < capture->link_count; i++)
 		bpf_link__destroy(capture->links[i]);
 	bpf_link__destroy(capture->blocked_link);
-	bpf_link__destroy(capture->splice_link);
+	if (capture->splice_fd >= 0)
+		close(capture->splice_fd);
 	ring_close(&capture->ring);
 	counters_close(capture);
 	if (capture->epoll_fd >= 0)
 		close(capture->epoll_fd);
 	if (capture->stats_fd >= 0)
 		close(capture->stats_fd);
+	kept_done(&capture->kept);
 	capture_bpf__destroy(capture->bpf);
 	sockets_free(capture);
 	free(capture);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "load/image.h"
+#include "load/kept.h"
 #include "load/ring.h"
 
 #include "bpf/cgroup_events.h"
@@ -23,6 +24,7 @@ IMAGE_OPENER(cgroup)
 
 struct cgroup_watch {
 	struct cgroup_bpf *bpf;
+	struct kept kept; /* all of it, once it is loaded */
 	struct bpf_link *links[LINKS];
 	struct ring ring;
 	long cpus_online;
@@ -30,10 +32,8 @@ struct cgroup_watch {
 	void *ctx;
 };
 
-static void measure_cpus(struct cgroup_watch *watch)
+static void measure_cpus(struct cgroup_watch *watch, int program)
 {
-	int program = bpf_program__fd(watch->bpf->progs.cgroup_measure);
-
 	for (uint32_t cpu = 0; cpu < watch->bpf->rodata->cpu_count; cpu++) {
 		LIBBPF_OPTS(bpf_test_run_opts, options, .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
 
@@ -55,7 +55,7 @@ static int load(struct cgroup_watch *watch)
 	error = cgroup_bpf__load(watch->bpf);
 	if (error)
 		return error;
-	measure_cpus(watch);
+	measure_cpus(watch, bpf_program__fd(watch->bpf->progs.cgroup_measure));
 	return ring_open(&watch->ring, bpf_map__fd(watch->bpf->maps.cgroup_ring),
 			 bpf_map__max_entries(watch->bpf->maps.cgroup_ring));
 }
@@ -86,6 +86,8 @@ int cgroup_watch_new(void (*told)(void *ctx, const struct cgroup_life *life), vo
 	error = load(watch);
 	if (!error)
 		error = attach(watch);
+	if (!error)
+		error = kept_take(&watch->kept, watch->bpf->skeleton);
 	if (error) {
 		cgroup_watch_free(watch);
 		return error;
@@ -101,13 +103,14 @@ void cgroup_watch_free(struct cgroup_watch *watch)
 	for (size_t i = 0; i < LINKS; i++)
 		bpf_link__destroy(watch->links[i]);
 	ring_close(&watch->ring);
+	kept_done(&watch->kept);
 	cgroup_bpf__destroy(watch->bpf);
 	free(watch);
 }
 
 int cgroup_watch_fd(const struct cgroup_watch *watch)
 {
-	return bpf_map__fd(watch->bpf->maps.cgroup_ring);
+	return kept_map(&watch->kept, &watch->bpf->maps.cgroup_ring);
 }
 
 static void tell(void *ctx, const uint8_t *record, size_t length)
@@ -142,7 +145,7 @@ static void tell(void *ctx, const uint8_t *record, size_t length)
 void cgroup_watch_drain(struct cgroup_watch *watch)
 {
 	if (sysconf(_SC_NPROCESSORS_ONLN) != watch->cpus_online)
-		measure_cpus(watch);
+		measure_cpus(watch, kept_program(&watch->kept, &watch->bpf->progs.cgroup_measure));
 	ring_drain(&watch->ring, tell, watch);
 }
 

@@ -153,41 +153,35 @@ static uint64_t fdinfo_number(int fd, const char *key)
 	return value;
 }
 
-void figures_each_map(struct bpf_object *object, void (*visit)(void *ctx, const struct capture_map *map), void *ctx)
+void figures_each_map(const struct kept *kept, void (*visit)(void *ctx, const struct capture_map *map), void *ctx)
 {
-	struct bpf_map *map;
+	for (size_t i = 0; i < kept->map_count; i++) {
+		const struct kept_map *map = &kept->maps[i];
 
-	bpf_object__for_each_map(map, object)
-	{
-		int fd = bpf_map__fd(map);
-
-		if (fd < 0)
+		if (map->fd < 0)
 			continue;
-		visit(ctx, &(struct capture_map){ .name = bpf_map__name(map),
-						  .bytes = fdinfo_number(fd, "memlock"),
-						  .entries = bpf_map__max_entries(map) });
+		visit(ctx, &(struct capture_map){ .name = map->name,
+						  .bytes = fdinfo_number(map->fd, "memlock"),
+						  .entries = map->entries });
 	}
 }
 
-void figures_each_program(struct bpf_object *object, void (*visit)(void *ctx, const struct capture_program *program),
+void figures_each_program(const struct kept *kept, void (*visit)(void *ctx, const struct capture_program *program),
 			  void *ctx)
 {
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, object)
-	{
+	for (size_t i = 0; i < kept->program_count; i++) {
+		const struct kept_program *program = &kept->programs[i];
 		struct bpf_prog_info info = { 0 };
 		uint32_t size = sizeof(info);
-		int fd = bpf_program__fd(program);
 
-		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+		if (program->fd < 0 || bpf_obj_get_info_by_fd(program->fd, &info, &size))
 			continue;
-		visit(ctx, &(struct capture_program){ .name = bpf_program__name(program),
-						      .hook = bpf_program__section_name(program),
+		visit(ctx, &(struct capture_program){ .name = program->name,
+						      .hook = program->hook,
 						      .runs = info.run_cnt,
 						      .run_time_ns = info.run_time_ns,
 						      .missed = info.recursion_misses,
-						      .bytes = fdinfo_number(fd, "memlock") });
+						      .bytes = fdinfo_number(program->fd, "memlock") });
 	}
 }
 
@@ -200,16 +194,19 @@ struct visit_unshared {
 static void visit_unshared(void *ctx, const struct capture_map *map)
 {
 	const struct visit_unshared *to = ctx;
+	const struct kept *kept = &to->capture->kept;
 
-	if (!bpf_object__find_map_by_name(to->capture->bpf->obj, map->name))
-		to->visit(to->ctx, map);
+	for (size_t i = 0; i < kept->map_count; i++)
+		if (!strcmp(kept->maps[i].name, map->name))
+			return;
+	to->visit(to->ctx, map);
 }
 
 void capture_each_map(struct capture *capture, void (*visit)(void *ctx, const struct capture_map *map), void *ctx)
 {
 	struct visit_unshared unshared = { capture, visit, ctx };
 
-	figures_each_map(capture->bpf->obj, visit, ctx);
+	figures_each_map(&capture->kept, visit, ctx);
 	if (capture->companion)
 		figures_each_map(capture->companion, visit_unshared, &unshared);
 }
@@ -217,7 +214,7 @@ void capture_each_map(struct capture *capture, void (*visit)(void *ctx, const st
 void capture_each_program(struct capture *capture, void (*visit)(void *ctx, const struct capture_program *program),
 			  void *ctx)
 {
-	figures_each_program(capture->bpf->obj, visit, ctx);
+	figures_each_program(&capture->kept, visit, ctx);
 	if (capture->companion)
 		figures_each_program(capture->companion, visit, ctx);
 }

@@ -11,6 +11,7 @@
 #include "base/hash_table.h"
 #include "base/id_map.h"
 #include "load/capture.h"
+#include "load/kept.h"
 #include "load/ring.h"
 
 /* The skeleton needs the events' types before it. */
@@ -39,13 +40,14 @@ enum ends_watch {
 
 struct capture {
 	struct capture_bpf *bpf;
-	struct bpf_object *companion; /* tls.c: programs beside, which share some of the maps; NULL */
+	struct kept kept;             /* all of it, once it is attached */
+	const struct kept *companion; /* tls.c: programs beside, which share some of the maps; NULL */
 	struct bpf_link *links[LINKS_MAX];
 	size_t link_count;
 	struct bpf_link *blocked_link; /* blocked.c; NULL when not needed, or no longer */
 	uint64_t blocked_since_ns;
-	struct bpf_link *splice_link; /* unix.c; NULL while no unix connection is of interest */
-	bool splice_refused;          /* it was tried */
+	int splice_fd;       /* unix.c; a link, -1 while no unix connection is of interest */
+	bool splice_refused; /* it was tried */
 	enum config_backend backend;
 	enum ends_watch ends_watch;
 	struct ring ring;
@@ -140,8 +142,8 @@ void sockets_ended(struct capture *capture, const struct end_event *event);
 void sockets_free(struct capture *capture);
 
 /* --- figures.c */
-void figures_each_map(struct bpf_object *object, void (*visit)(void *ctx, const struct capture_map *map), void *ctx);
-void figures_each_program(struct bpf_object *object, void (*visit)(void *ctx, const struct capture_program *program),
+void figures_each_map(const struct kept *kept, void (*visit)(void *ctx, const struct capture_map *map), void *ctx);
+void figures_each_program(const struct kept *kept, void (*visit)(void *ctx, const struct capture_program *program),
 			  void *ctx);
 /* The sum over all CPUs of one element of a per-CPU array of 64-bit counters. */
 MUST_CHECK int figures_read_counter(int map_fd, uint32_t index, uint64_t *ret_sum);

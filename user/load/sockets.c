@@ -86,11 +86,12 @@ void sockets_free(struct capture *capture)
 /* --- requests of stream */
 
 /* Runs one of the programs of bpf/ask.h; a negative errno, or what it answers. */
-static int ask(const struct bpf_program *program, const uint64_t *arguments, size_t count)
+static int ask(const struct capture *capture, struct bpf_program *const *program, const uint64_t *arguments,
+	       size_t count)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = arguments,
 		    .ctx_size_in = (uint32_t)(count * sizeof(*arguments)));
-	int error = bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+	int error = bpf_prog_test_run_opts(kept_program(&capture->kept, program), &options);
 
 	return error ? error : (int)options.retval;
 }
@@ -101,7 +102,7 @@ static void request(struct capture *capture, uint64_t conn_id, enum request_kind
 
 	/* Failing, it is a hint that is not taken: that costs copying, nothing else. */
 	if (id_map_find(&capture->socks, conn_id, &sock))
-		(void)ask(capture->bpf->progs.ask_request, (uint64_t[]){ sock, conn_id, kind, position }, 4);
+		(void)ask(capture, &capture->bpf->progs.ask_request, (uint64_t[]){ sock, conn_id, kind, position }, 4);
 }
 
 static void control_skip(void *ctx, uint64_t conn_id, enum direction direction, uint32_t position)
@@ -123,14 +124,14 @@ static void control_recognised(void *ctx, uint64_t conn_id)
 {
 	struct capture *capture = ctx;
 
-	if (!capture->splice_link && unix_find(capture, conn_id))
+	if (capture->splice_fd < 0 && unix_find(capture, conn_id))
 		unix_watch_splices(capture);
 }
 
 void capture_decide(struct capture *capture, uint32_t tgid, bool executable_selected)
 {
 	/* Failing, the process stays as it is: captured, and dropped by the agent. */
-	(void)ask(capture->bpf->progs.ask_verdict, (uint64_t[]){ tgid, executable_selected }, 2);
+	(void)ask(capture, &capture->bpf->progs.ask_verdict, (uint64_t[]){ tgid, executable_selected }, 2);
 }
 
 struct capture_control capture_control_of(struct capture *capture)
@@ -151,7 +152,7 @@ static bool socket_is_lost(struct capture *capture, const struct known_socket *k
 {
 	uint64_t arguments[] = { known->sock, known->inode, known->conn_id };
 
-	return ask(capture->bpf->progs.ask_socket, arguments, 3) == SOCKET_UNKNOWN;
+	return ask(capture, &capture->bpf->progs.ask_socket, arguments, 3) == SOCKET_UNKNOWN;
 }
 
 struct sweep {

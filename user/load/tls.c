@@ -39,23 +39,23 @@ static void configure(struct tls_bpf *bpf, const struct capture_bpf *capture)
 	bpf->rodata->have_rdonly_cast = capture->rodata->have_rdonly_cast;
 }
 
-static int share_maps(struct tls_bpf *bpf, const struct capture_bpf *capture)
+static int share_maps(struct tls_bpf *bpf, const struct capture *capture)
 {
 	struct {
 		struct bpf_map *mine;
-		struct bpf_map *theirs;
+		struct bpf_map *const *theirs;
 	} shared[] = {
-		{ bpf->maps.events, capture->maps.events },
-		{ bpf->maps.connections, capture->maps.connections },
-		{ bpf->maps.processes, capture->maps.processes },
-		{ bpf->maps.counters, capture->maps.counters },
+		{ bpf->maps.events, &capture->bpf->maps.events },
+		{ bpf->maps.connections, &capture->bpf->maps.connections },
+		{ bpf->maps.processes, &capture->bpf->maps.processes },
+		{ bpf->maps.counters, &capture->bpf->maps.counters },
 	};
 	struct bpf_map *unused[] = { bpf->maps.requests, bpf->maps.ports, bpf->maps.scratches, bpf->maps.unix_born,
 				     bpf->maps.blocked_calls };
 	int error = 0;
 
 	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]) && !error; i++)
-		error = bpf_map__reuse_fd(shared[i].mine, bpf_map__fd(shared[i].theirs));
+		error = bpf_map__reuse_fd(shared[i].mine, kept_map(&capture->kept, shared[i].theirs));
 	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]) && !error; i++)
 		error = bpf_map__set_autocreate(unused[i], false);
 	return error;
@@ -70,7 +70,7 @@ static int open_configured(struct tls_hooks *hooks, const struct config *config)
 	if (!hooks->bpf)
 		return -errno;
 	configure(hooks->bpf, hooks->capture->bpf);
-	error = share_maps(hooks->bpf, hooks->capture->bpf);
+	error = share_maps(hooks->bpf, hooks->capture);
 	if (!error)
 		error = bpf_map__set_max_entries(hooks->bpf->maps.tls_sessions, sessions);
 	if (!error)
@@ -141,14 +141,17 @@ int tls_hooks_new(struct capture *capture, const struct config *config, struct t
 		hash_table_init(&hooks->files, TLS_FILES_MAX);
 		error = load(hooks, config);
 	}
+	if (!error) {
+		hooks->mapped = bpf_program__attach(hooks->bpf->progs.library_mapped);
+		error = kept_take(&hooks->kept, hooks->bpf->skeleton);
+	}
 	if (error) {
 		capture_error_set(ret_error, "TLS libraries: the kernel refuses the programs: %s", strerror(-error));
 		tls_hooks_free(hooks);
 		return error;
 	}
 	raise_file_limit();
-	hooks->mapped = bpf_program__attach(hooks->bpf->progs.library_mapped);
-	capture->companion = hooks->bpf->obj;
+	capture->companion = &hooks->kept;
 	*ret_hooks = hooks;
 	return 0;
 }
@@ -179,6 +182,7 @@ void tls_hooks_free(struct tls_hooks *hooks)
 	tls_aids_free(hooks);
 	bpf_link__destroy(hooks->mapped);
 	hooks->capture->companion = NULL;
+	kept_done(&hooks->kept);
 	tls_bpf__destroy(hooks->bpf);
 	free(hooks);
 }
@@ -210,7 +214,7 @@ static struct request_value request_of(struct tls_hooks *hooks, uint64_t tls_id)
 	struct undisturbed undisturbed = undisturbed_begin();
 	struct request_value value;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(hooks->bpf->maps.tls_requests), &tls_id, &value))
+	if (bpf_map_lookup_elem(kept_map(&hooks->kept, &hooks->bpf->maps.tls_requests), &tls_id, &value))
 		value = (struct request_value){ .conn_id = tls_id };
 	undisturbed_end(&undisturbed);
 	return value;
@@ -221,7 +225,7 @@ static void request_put(struct tls_hooks *hooks, uint64_t tls_id, const struct r
 {
 	struct undisturbed undisturbed = undisturbed_begin();
 
-	(void)bpf_map_update_elem(bpf_map__fd(hooks->bpf->maps.tls_requests), &tls_id, value, BPF_ANY);
+	(void)bpf_map_update_elem(kept_map(&hooks->kept, &hooks->bpf->maps.tls_requests), &tls_id, value, BPF_ANY);
 	undisturbed_end(&undisturbed);
 }
 

@@ -4,7 +4,6 @@
  * takes the ciphertext from the library and sends it later (bpf/tls_call.h, on_bio_write). On the file it would be one
  * trap more for every record of every process.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,26 +45,20 @@ static void look_into(void *ctx, const struct tls_mapping *mapping)
 
 static int attach(struct tls_hooks *hooks, const struct search *search, struct tls_aid *aid)
 {
-	const struct bpf_program *program = hooks->bpf->progs.bio_write;
 	struct uprobe_target target = { .offsets = &search->offset, .count = 1, .pid = search->tgid };
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", search->fd);
 	target.path = path;
-	if (hooks->way != UPROBE_PERF)
-		return uprobe_attach(bpf_program__fd(program), UPROBE_MULTI, &target, &aid->fd);
-	errno = ENOMEM;
-	aid->link = bpf_program__attach_uprobe(program, false, (pid_t)search->tgid, path, search->offset);
-	return aid->link ? 0 : -errno;
+	return uprobe_attach(kept_program(&hooks->kept, &hooks->bpf->progs.bio_write),
+			     hooks->way == UPROBE_PERF ? UPROBE_PERF : UPROBE_MULTI, &target, &aid->fd);
 }
 
 static void *release(void *ctx)
 {
 	struct tls_aid *aid = ctx;
 
-	if (aid->link)
-		bpf_link__destroy(aid->link);
-	else if (aid->fd >= 0)
+	if (aid->fd >= 0)
 		close(aid->fd);
 	free(aid);
 	return NULL;
@@ -117,7 +110,7 @@ void tls_aids_forget(struct tls_hooks *hooks, uint32_t tgid)
 
 	if (!aid)
 		return;
-	hooks->figures.hooks -= aid->link || aid->fd >= 0;
+	hooks->figures.hooks -= aid->fd >= 0;
 	release_aside(aid);
 	*aid = hooks->aids[--hooks->aid_count];
 }

@@ -11,36 +11,18 @@
 #include "load/tls_internal.h"
 #include "load/tls_plan.h"
 
-static struct bpf_program *program_of(struct tls_hooks *hooks, enum tls_program program)
+static int program_of(const struct tls_hooks *hooks, enum tls_program program)
 {
-	struct bpf_program *const programs[] = {
-		[SSL_READ] = hooks->bpf->progs.ssl_read,         [SSL_WRITE] = hooks->bpf->progs.ssl_write,
-		[SSL_READ_EX] = hooks->bpf->progs.ssl_read_ex,   [SSL_WRITE_EX] = hooks->bpf->progs.ssl_write_ex,
-		[SSL_SENDFILE] = hooks->bpf->progs.ssl_sendfile, [BORING_READ] = hooks->bpf->progs.boring_read,
-		[BORING_WRITE] = hooks->bpf->progs.boring_write, [GNUTLS_RECEIVE] = hooks->bpf->progs.gnutls_receive,
-		[GNUTLS_SEND] = hooks->bpf->progs.gnutls_send,   [SESSION_GONE] = hooks->bpf->progs.tls_session_gone,
-		[BIO_WRITE] = hooks->bpf->progs.bio_write,       [SSL_WRITE_EX2] = hooks->bpf->progs.ssl_write_ex2,
+	struct bpf_program *const *const programs[] = {
+		[SSL_READ] = &hooks->bpf->progs.ssl_read,         [SSL_WRITE] = &hooks->bpf->progs.ssl_write,
+		[SSL_READ_EX] = &hooks->bpf->progs.ssl_read_ex,   [SSL_WRITE_EX] = &hooks->bpf->progs.ssl_write_ex,
+		[SSL_SENDFILE] = &hooks->bpf->progs.ssl_sendfile, [BORING_READ] = &hooks->bpf->progs.boring_read,
+		[BORING_WRITE] = &hooks->bpf->progs.boring_write, [GNUTLS_RECEIVE] = &hooks->bpf->progs.gnutls_receive,
+		[GNUTLS_SEND] = &hooks->bpf->progs.gnutls_send,   [SESSION_GONE] = &hooks->bpf->progs.tls_session_gone,
+		[BIO_WRITE] = &hooks->bpf->progs.bio_write,       [SSL_WRITE_EX2] = &hooks->bpf->progs.ssl_write_ex2,
 	};
 
-	return programs[program];
-}
-
-static int attach_perf(struct tls_file *file, const struct bpf_program *program, const char *path,
-		       const uint64_t *offsets, uint32_t count, bool at_return)
-{
-	LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = at_return);
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct bpf_link *link = NULL;
-
-		errno = ENOSPC;
-		if (file->link_count < TLS_LINKS_MAX)
-			link = bpf_program__attach_uprobe_opts(program, -1, path, offsets[i], &options);
-		if (!link)
-			return -errno;
-		file->links[file->link_count++] = link;
-	}
-	return 0;
+	return kept_program(&hooks->kept, programs[program]);
 }
 
 static int attach_link(struct tls_file *file, int program_fd, enum uprobe_way way, const struct uprobe_target *target)
@@ -48,23 +30,27 @@ static int attach_link(struct tls_file *file, int program_fd, enum uprobe_way wa
 	int error = -ENOSPC;
 
 	if (file->link_count < TLS_LINKS_MAX)
-		error = uprobe_attach(program_fd, way, target, &file->fds[file->link_count]);
+		error = uprobe_attach(program_fd, way, target, &file->links[file->link_count]);
 	file->link_count += !error;
 	return error;
 }
 
 /* The descriptor names the file even where its path is another namespace's, or gone. */
-static int attach_some(struct tls_hooks *hooks, struct tls_file *file, const struct bpf_program *program, int fd,
-		       const uint64_t *offsets, uint32_t count, bool at_return)
+static int attach_some(struct tls_hooks *hooks, struct tls_file *file, int program_fd, int fd, const uint64_t *offsets,
+		       uint32_t count, bool at_return)
 {
-	struct uprobe_target target = { .offsets = offsets, .count = count, .at_return = at_return };
+	enum uprobe_way way = hooks->way == UPROBE_PERF ? UPROBE_PERF : UPROBE_MULTI;
+	uint32_t at_once = way == UPROBE_PERF ? 1 : count;
 	char path[64];
+	int error = 0;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	target.path = path;
-	if (hooks->way == UPROBE_PERF)
-		return attach_perf(file, program, path, offsets, count, at_return);
-	return attach_link(file, bpf_program__fd(program), UPROBE_MULTI, &target);
+	for (uint32_t i = 0; i < count && !error; i += at_once)
+		error = attach_link(
+			file, program_fd, way,
+			&(struct uprobe_target){
+				.path = path, .offsets = &offsets[i], .count = at_once, .at_return = at_return });
+	return error;
 }
 
 /* Returns first: a call whose return is not hooked yet would be remembered in vain. */
@@ -74,14 +60,14 @@ static int attach_function(struct tls_hooks *hooks, struct tls_file *file, int f
 	int error = 0;
 
 	if (function->returns)
-		error = attach_some(hooks, file, hooks->bpf->progs.tls_return, fd, &offset, 1, true);
+		error = attach_some(hooks, file, kept_program(&hooks->kept, &hooks->bpf->progs.tls_return), fd, &offset,
+				    1, true);
 	if (!error)
 		error = attach_some(hooks, file, program_of(hooks, function->entry), fd, &offset, 1, false);
 	return error;
 }
 
 struct release {
-	struct bpf_link *link; /* NULL: `fd` is one */
 	pthread_t thread;
 	int fd;
 	bool running;
@@ -89,12 +75,9 @@ struct release {
 
 static void *release(void *ctx)
 {
-	struct release *held = ctx;
+	const struct release *held = ctx;
 
-	if (held->link)
-		bpf_link__destroy(held->link);
-	else
-		close(held->fd);
+	close(held->fd);
 	return NULL;
 }
 
@@ -105,7 +88,7 @@ static void detach(struct tls_file *file)
 	struct release held[TLS_LINKS_MAX];
 
 	for (size_t i = 0; i < file->link_count; i++) {
-		held[i] = (struct release){ .link = file->links[i], .fd = file->fds[i] };
+		held[i] = (struct release){ .fd = file->links[i] };
 		held[i].running = !pthread_create(&held[i].thread, NULL, release, &held[i]);
 		if (!held[i].running)
 			release(&held[i]);
@@ -150,7 +133,7 @@ static int attach_session(struct tls_hooks *hooks, struct tls_file *file, int fd
 		offsets[target.count] = plan->symbols[i].offset;
 		cookies[target.count++] = cookie_of(plan->library->functions[i].entry);
 	}
-	return attach_link(file, bpf_program__fd(hooks->bpf->progs.tls_function), UPROBE_SESSION, &target);
+	return attach_link(file, kept_program(&hooks->kept, &hooks->bpf->progs.tls_function), UPROBE_SESSION, &target);
 }
 
 static int attach_library(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct tls_plan *plan)
@@ -172,12 +155,14 @@ static int attach_library(struct tls_hooks *hooks, struct tls_file *file, int fd
 /* Go's crypto/tls. Returns first, as above. */
 static int attach_go(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct go_function *functions)
 {
-	const struct bpf_program *entries[] = { hooks->bpf->progs.go_read, hooks->bpf->progs.go_write };
+	const struct kept *kept = &hooks->kept;
+	int entries[] = { kept_program(kept, &hooks->bpf->progs.go_read),
+			  kept_program(kept, &hooks->bpf->progs.go_write) };
 	int error = 0;
 
 	for (size_t i = 0; i < 2 && !error; i++)
-		error = attach_some(hooks, file, hooks->bpf->progs.go_return, fd, functions[i].returns,
-				    (uint32_t)functions[i].return_count, false);
+		error = attach_some(hooks, file, kept_program(kept, &hooks->bpf->progs.go_return), fd,
+				    functions[i].returns, (uint32_t)functions[i].return_count, false);
 	for (size_t i = 0; i < 2 && !error; i++)
 		error = attach_some(hooks, file, entries[i], fd, &functions[i].offset, 1, false);
 	return error;

@@ -23,10 +23,9 @@ struct tls_file {
 	struct hash_node node;
 	uint64_t device;
 	uint64_t inode;
-	int64_t changed_s;                     /* inode numbers are reused */
-	struct bpf_link *links[TLS_LINKS_MAX]; /* perf's events, or */
-	int fds[TLS_LINKS_MAX];                /* links of many */
-	size_t link_count;                     /* 0: nothing to hook */
+	int64_t changed_s;        /* inode numbers are reused */
+	int links[TLS_LINKS_MAX]; /* descriptors */
+	size_t link_count;        /* 0: nothing to hook */
 	struct tls_finding finding;
 	bool searched; /* among its constants, too */
 };
@@ -49,13 +48,13 @@ struct tls_sight {
 /* A process with a hook of its own, or one that cannot be helped by it: then there is neither. */
 struct tls_aid {
 	uint32_t tgid;
-	int fd;
-	struct bpf_link *link;
+	int fd; /* a link */
 };
 
 struct tls_hooks {
 	struct capture *capture;
 	struct tls_bpf *bpf;
+	struct kept kept; /* all of it, once it is loaded */
 	const char *procfs;
 	struct hash_table files; /* of tls_file */
 	struct tls_look looks[TLS_LOOKS_MAX];

@@ -64,7 +64,7 @@ void tls_sweep(struct tls_hooks *hooks, uint64_t now_ns)
 	if (now_ns < hooks->sweep_ns)
 		return;
 	hooks->sweep_ns = now_ns + SWEEP_EVERY_NS;
-	sweep_map(bpf_map__fd(hooks->bpf->maps.tls_sessions), KEY_SESSION);
-	sweep_map(bpf_map__fd(hooks->bpf->maps.tls_threads), KEY_THREAD);
-	sweep_map(bpf_map__fd(hooks->bpf->maps.tls_go_calls), KEY_GOROUTINE);
+	sweep_map(kept_map(&hooks->kept, &hooks->bpf->maps.tls_sessions), KEY_SESSION);
+	sweep_map(kept_map(&hooks->kept, &hooks->bpf->maps.tls_threads), KEY_THREAD);
+	sweep_map(kept_map(&hooks->kept, &hooks->bpf->maps.tls_go_calls), KEY_GOROUTINE);
 }

@@ -39,10 +39,10 @@ int unix_remember(struct capture *capture)
 
 void unix_watch_splices(struct capture *capture)
 {
-	struct bpf_program *program = capture->bpf->progs.splice_exit;
+	int program = kept_program(&capture->kept, &capture->bpf->progs.splice_exit);
 
-	if (capture->splice_link || capture->splice_refused || !bpf_program__autoload(program))
+	if (capture->splice_fd >= 0 || capture->splice_refused || program < 0)
 		return;
-	capture->splice_link = bpf_program__attach(program);
-	capture->splice_refused = !capture->splice_link;
+	capture->splice_fd = bpf_raw_tracepoint_open(NULL, program); /* it is known from its program's type */
+	capture->splice_refused = capture->splice_fd < 0;
 }

@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bpf() call for links of uprobes. The layout is union bpf_attr's of kernel 6.6 (89ae89f53d20), link_create.
+ * The bpf() call for links of uprobes, and the event that perf has for one. The layout is union bpf_attr's of
+ * kernel 6.6 (89ae89f53d20), link_create.
  */
 #include "load/uprobe.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/perf_event.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "base/number.h"
 
 #define TRACE_UPROBE_MULTI 48
 #define TRACE_UPROBE_SESSION 57
 #define UPROBE_MULTI_RETURN 1U
+#define PERF_UPROBE_RETURN 1U /* PERF_PROBE_CONFIG_IS_RETPROBE, kernel/events/core.c */
+#define PERF_UPROBE_TYPE "/sys/bus/event_source/devices/uprobe/type"
 
 struct link_create_uprobe_multi {
 	uint32_t program;
@@ -44,11 +53,44 @@ void uprobe_prepare(struct bpf_program *program, enum uprobe_way way)
 	(void)bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)attach_type(way));
 }
 
+static int attach_perf(int program_fd, const struct uprobe_target *target, int *ret_fd)
+{
+	struct perf_event_attr attributes = { .size = sizeof(attributes) };
+	char text[32];
+	long fd;
+
+	if (target->count != 1)
+		return -EINVAL;
+	if (file_read_start(AT_FDCWD, PERF_UPROBE_TYPE, text, sizeof(text), NULL))
+		return -ENOTSUP;
+	text[strcspn(text, "\n")] = '\0';
+	if (number_u32(text, &attributes.type))
+		return -ENOTSUP;
+	attributes.config = target->at_return ? PERF_UPROBE_RETURN : 0;
+	attributes.uprobe_path = (uint64_t)(uintptr_t)target->path;
+	attributes.probe_offset = target->offsets[0];
+	/* Every process is told on whatever processor, by an event of one. */
+	fd = syscall(SYS_perf_event_open, &attributes, target->pid ? (pid_t)target->pid : -1, target->pid ? -1 : 0, -1,
+		     PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (ioctl((int)fd, PERF_EVENT_IOC_SET_BPF, program_fd) || ioctl((int)fd, PERF_EVENT_IOC_ENABLE, 0)) {
+		int error = -errno;
+
+		close((int)fd);
+		return error;
+	}
+	*ret_fd = (int)fd;
+	return 0;
+}
+
 int uprobe_attach(int program_fd, enum uprobe_way way, const struct uprobe_target *target, int *ret_fd)
 {
 	struct link_create_uprobe_multi attributes;
 	long fd;
 
+	if (way == UPROBE_PERF)
+		return attach_perf(program_fd, target, ret_fd);
 	memset(&attributes, 0, sizeof(attributes));
 	attributes.program = (uint32_t)program_fd;
 	attributes.attach_type = attach_type(way);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Uprobes by links of many (kernel 6.6: BPF_TRACE_UPROBE_MULTI), which need less privilege than perf's events and are
- * attached faster, and by sessions of them (6.13: BPF_TRACE_UPROBE_SESSION), where one program has a function's entry
- * and its return and says at the entry whether it wants the return. Written out, because libbpf knows them since 1.3
- * and 1.6 only.
+ * Uprobes by perf's events, one for each place, by links of many (kernel 6.6: BPF_TRACE_UPROBE_MULTI), which need less
+ * privilege than perf's events and are attached faster, and by sessions of them (6.13: BPF_TRACE_UPROBE_SESSION), where
+ * one program has a function's entry and its return and says at the entry whether it wants the return. Written out,
+ * because libbpf knows them since 1.3 and 1.6 only.
  */
 #pragma once
 
@@ -38,5 +38,6 @@ struct uprobe_target {
 	bool at_return; /* not of a session, which has both */
 };
 
-/* By a link of many, or a session, as the program was prepared for. The link's descriptor; closing it detaches. */
+/* As the program was prepared for; one offset only by perf's events, which know no cookies. The link's descriptor;
+ * closing it detaches. */
 MUST_CHECK int uprobe_attach(int program_fd, enum uprobe_way way, const struct uprobe_target *target, int *ret_fd);

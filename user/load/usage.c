@@ -146,6 +146,11 @@ int usage_new(const struct config *config, struct usage **ret_usage, struct capt
 	error = load_all(usage, config, ret_error);
 	if (!error)
 		error = usage_attach(usage, ret_error);
+	if (!error) {
+		error = kept_take(&usage->kept, usage->bpf->skeleton);
+		if (error)
+			capture_error_set(ret_error, "usage: cannot keep the BPF programs: %s", strerror(-error));
+	}
 	if (error) {
 		usage_free(usage);
 		return error;
@@ -164,6 +169,7 @@ void usage_free(struct usage *usage)
 	if (usage->connections_fd >= 0)
 		close(usage->connections_fd);
 	bpf_link__destroy(usage->connections);
+	kept_done(&usage->kept);
 	usage_bpf__destroy(usage->bpf);
 	free(usage->values);
 	free(usage);

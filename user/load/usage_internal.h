@@ -14,10 +14,11 @@
 
 struct usage {
 	struct usage_bpf *bpf;
+	struct kept kept; /* all of it, once it is attached */
 	struct bpf_link *links[USAGE_LINKS_MAX];
 	size_t link_count;
 	struct bpf_link *iterator;    /* over all threads */
-	struct bpf_link *connections; /* over all open files; NULL: not yet */
+	struct bpf_link *connections; /* over all open files; NULL: refused */
 	int connections_fd;           /* the look that is under way; -1: none is */
 	uint64_t look_ns;             /* when the next one is due */
 	const char *controller;

@@ -145,8 +145,6 @@ void usage_look_at_connections(struct usage *usage, uint64_t now_ns)
 
 	if (!(usage->families & FAMILY(TCP)))
 		return;
-	if (!usage->connections)
-		usage->connections = bpf_program__attach_iter(usage->bpf->progs.look_at_connections, NULL);
 	if (usage->connections_fd < 0 && usage->connections && now_ns >= usage->look_ns) {
 		usage->connections_fd = bpf_iter_create(bpf_link__fd(usage->connections));
 		usage->look_ns = now_ns + LOOK_NS;
@@ -199,6 +197,7 @@ static void find_sockets(struct usage *usage)
 		capture_error_set(&usage->missing[USAGE_TCP], "sockets that are there already are not known: %s",
 				  strerror(errno));
 	bpf_link__destroy(iterator);
+	usage->connections = bpf_program__attach_iter(usage->bpf->progs.look_at_connections, NULL);
 }
 
 /* Births first, then the threads that are there, then what counts them: so none is missed in between. */

@@ -28,7 +28,7 @@ int usage_each_cpu(struct usage *usage, void (*visit)(void *ctx, uint64_t cgroup
 		   void *ctx)
 {
 	UNDISTURBED;
-	int map = bpf_map__fd(usage->bpf->maps.cpu_usages);
+	int map = kept_map(&usage->kept, &usage->bpf->maps.cpu_usages);
 	uint64_t key, next;
 	int error = bpf_map_get_next_key(map, NULL, &next);
 
@@ -51,8 +51,8 @@ int usage_each_cpu(struct usage *usage, void (*visit)(void *ctx, uint64_t cgroup
 static void look_at_listeners(struct usage *usage)
 {
 	UNDISTURBED;
-	int map = bpf_map__fd(usage->bpf->maps.listeners);
-	int program = bpf_program__fd(usage->bpf->progs.listener_asked);
+	int map = kept_map(&usage->kept, &usage->bpf->maps.listeners);
+	int program = kept_program(&usage->kept, &usage->bpf->progs.listener_asked);
 	uint64_t arguments[12] = { 0 }, next;
 	int error = map < 0 || program < 0 ? -ENOENT : bpf_map_get_next_key(map, NULL, &next);
 
@@ -92,7 +92,7 @@ int usage_each_events(struct usage *usage, void (*visit)(void *ctx, uint64_t cgr
 		      void *ctx)
 {
 	UNDISTURBED;
-	int map = bpf_map__fd(usage->bpf->maps.event_usages);
+	int map = kept_map(&usage->kept, &usage->bpf->maps.event_usages);
 	uint64_t key, next;
 	int error;
 
@@ -115,7 +115,7 @@ int usage_each_events(struct usage *usage, void (*visit)(void *ctx, uint64_t cgr
 int usage_each_detail(struct usage *usage, void (*visit)(void *ctx, const struct usage_detail *detail), void *ctx)
 {
 	UNDISTURBED;
-	int map = bpf_map__fd(usage->bpf->maps.details);
+	int map = kept_map(&usage->kept, &usage->bpf->maps.details);
 	struct detail_key key, next;
 	int error = bpf_map_get_next_key(map, NULL, &next);
 
@@ -142,7 +142,7 @@ int usage_each_detail(struct usage *usage, void (*visit)(void *ctx, const struct
 
 bool usage_take_path(struct usage *usage, uint64_t cgroup, char ret_path[USAGE_PATH_MAX])
 {
-	int map = bpf_map__fd(usage->bpf->maps.cgroup_names);
+	int map = kept_map(&usage->kept, &usage->bpf->maps.cgroup_names);
 	struct cgroup_name name;
 
 	_Static_assert(sizeof(name.path) == USAGE_PATH_MAX, "a whole path");
@@ -157,7 +157,7 @@ bool usage_take_path(struct usage *usage, uint64_t cgroup, char ret_path[USAGE_P
 static void forget_details(struct usage *usage, uint64_t cgroup, bool blocks, bool others)
 {
 	UNDISTURBED;
-	int map = bpf_map__fd(usage->bpf->maps.details);
+	int map = kept_map(&usage->kept, &usage->bpf->maps.details);
 	struct detail_key key, next;
 	int error = bpf_map_get_next_key(map, NULL, &next);
 
@@ -173,8 +173,8 @@ void usage_forget(struct usage *usage, uint64_t cgroup)
 {
 	UNDISTURBED;
 	/* Not there: nothing to forget. */
-	(void)bpf_map_delete_elem(bpf_map__fd(usage->bpf->maps.cpu_usages), &cgroup);
-	(void)bpf_map_delete_elem(bpf_map__fd(usage->bpf->maps.event_usages), &cgroup);
+	(void)bpf_map_delete_elem(kept_map(&usage->kept, &usage->bpf->maps.cpu_usages), &cgroup);
+	(void)bpf_map_delete_elem(kept_map(&usage->kept, &usage->bpf->maps.event_usages), &cgroup);
 	forget_details(usage, cgroup, !usage->blocks_apart, true);
 }
 
@@ -193,7 +193,7 @@ int usage_read_losses(struct usage *usage, struct usage_losses *ret_losses)
 		int error;
 
 		lost->reason = loss_texts[i];
-		error = figures_read_counter(bpf_map__fd(usage->bpf->maps.usage_losses), i, &lost->value);
+		error = figures_read_counter(kept_map(&usage->kept, &usage->bpf->maps.usage_losses), i, &lost->value);
 		if (error)
 			return error;
 	}
@@ -215,10 +215,10 @@ void usage_repair(struct usage *usage)
 
 void usage_each_map(struct usage *usage, void (*visit)(void *ctx, const struct capture_map *map), void *ctx)
 {
-	figures_each_map(usage->bpf->obj, visit, ctx);
+	figures_each_map(&usage->kept, visit, ctx);
 }
 
 void usage_each_program(struct usage *usage, void (*visit)(void *ctx, const struct capture_program *program), void *ctx)
 {
-	figures_each_program(usage->bpf->obj, visit, ctx);
+	figures_each_program(&usage->kept, visit, ctx);
 }

@@ -32,7 +32,9 @@ BOOKS = """SELECT s.calls || ' ' || regexp_replace(s.query, '\\s+', ' ', 'g') FR
 
 
 def programs():
-    """The folder of the newest server: installed, or unpacked by `make setup`."""
+    """The folder of the newest server: installed, or unpacked by `make setup`; or the one that POSTGRES_BIN names."""
+    if os.environ.get("POSTGRES_BIN"):
+        return os.environ["POSTGRES_BIN"]
     found = [folder for place in ("", os.path.join(ROOT, "build", "tools", "files"))
              for folder in glob.glob(f"{place}/usr/lib/postgresql/*/bin")
              if os.path.exists(f"{folder}/postgres") and os.path.exists(f"{folder}/psql")]
@@ -100,7 +102,12 @@ class Postgres:
         for line in self.psql(BOOKS.format(database=database)):
             count, query = line.split(" ", 1)
             calls[operation_of(query)] += int(count)
+        # Since 17 they are in the books; see NOT_IN_THE_BOOKS.
+        calls.pop("DEALLOCATE", None)
         return calls
+
+    def version(self):
+        return int(self.psql("SHOW server_version_num")[0]) // 10000
 
     def forget(self):
         self.psql("SELECT pg_stat_statements_reset()")
@@ -116,7 +123,7 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-# pg_stat_statements leaves these out (PGSS_HANDLED_UTILITY of pgss_ProcessUtility).
+# pg_stat_statements of 16 and before leaves these out (PGSS_HANDLED_UTILITY of pgss_ProcessUtility).
 NOT_IN_THE_BOOKS = ("PREPARE", "DEALLOCATE")
 
 

@@ -21,6 +21,7 @@ enum event_type {
 	EVENT_SIGHT, /* an exec_event of a process that runs already */
 	EVENT_PLAIN,
 	EVENT_PLAIN_END,
+	EVENT_PLAIN_TAIL,
 	EVENT_MAPPED, /* a process_event: it maps a file with a TLS library's name */
 };
 
@@ -140,6 +141,7 @@ enum tls_channel {
 	TLS_CHANNEL_OTHER,      /* the program's own functions: docs/TLS.md says how these are joined */
 	TLS_CHANNEL_DESCRIPTOR, /* a descriptor */
 	TLS_CHANNEL_MEMORY,     /* memory, which the program fills and empties; `tail` is set where that is known */
+	TLS_CHANNEL_HALF,       /* likewise, and the session is one direction of a connection alone */
 };
 
 /* Plaintext that a TLS library's call took or gave, or a part of it; captured_length bytes follow. Positions count the
@@ -178,6 +180,14 @@ struct plain_end_event {
 };
 _Static_assert(sizeof(struct plain_end_event) == 24, "plain_end_event");
 
+/* The end of the ciphertext that was made of plaintext already told. */
+struct plain_tail_event {
+	struct event_header header;
+	__u64 tls_id;
+	__u8 tail[TLS_TAIL_BYTES];
+};
+_Static_assert(sizeof(struct plain_tail_event) == 32, "plain_tail_event");
+
 /* A TLS session, by its object in a process. */
 struct tls_session_key {
 	__u64 session;
@@ -197,11 +207,30 @@ struct tls_session_value {
 };
 _Static_assert(sizeof(struct tls_session_value) == 48, "tls_session_value");
 
+/* What user space asks of a session. */
+struct tls_request_value {
+	__u32 skip_until[2];
+	__u8 skip[2];
+	__u8 mute;
+	__u8 joined; /* its connection is known: the ends of ciphertext are not needed */
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct tls_request_value) == 16, "tls_request_value");
+
 enum tls_library {
 	TLS_LIBRARY_OPENSSL,
 	TLS_LIBRARY_BORING, /* OpenSSL's names, objects of which nothing is known */
 	TLS_LIBRARY_GNUTLS, /* its sessions do not tell their descriptor */
 	TLS_LIBRARY_GO,
+	TLS_LIBRARY_AEAD, /* no library of TLS, but the functions that encrypt its records */
+};
+
+/* The cookie of a hook on one of those; bpf/tls_aead.h. */
+enum aead_form {
+	AEAD_SEAL,
+	AEAD_SEAL_SCATTER,
+	AEAD_OPEN,
+	AEAD_OPEN_GATHER,
 };
 
 /* What the cookie of a hook on a function says where one program is on all: enum tls_library, and behind it these. */

@@ -7,6 +7,7 @@
 #include "vmlinux.h"
 
 #include "kernel.h"
+#include "tls_aead.h"
 #include "tls_enter.h"
 #include "tls_go.h"
 #include "tls_mapped.h"
@@ -129,6 +130,46 @@ int bio_write(struct pt_regs *regs)
 {
 	OWN_STACK(regs);
 	on_bio_write(regs);
+	return 0;
+}
+
+/* In place of the next four, as tls_function is. */
+SEC("uprobe")
+int aead_function(struct pt_regs *regs)
+{
+	OWN_STACK(regs);
+	return on_aead_function(regs);
+}
+
+SEC("uprobe")
+int aead_seal(struct pt_regs *regs)
+{
+	OWN_STACK(regs);
+	(void)on_aead_enter(regs, AEAD_SEAL);
+	return 0;
+}
+
+SEC("uprobe")
+int aead_seal_scatter(struct pt_regs *regs)
+{
+	OWN_STACK(regs);
+	(void)on_aead_enter(regs, AEAD_SEAL_SCATTER);
+	return 0;
+}
+
+SEC("uprobe")
+int aead_open(struct pt_regs *regs)
+{
+	OWN_STACK(regs);
+	(void)on_aead_enter(regs, AEAD_OPEN);
+	return 0;
+}
+
+SEC("uprobe")
+int aead_open_gather(struct pt_regs *regs)
+{
+	OWN_STACK(regs);
+	(void)on_aead_enter(regs, AEAD_OPEN_GATHER);
 	return 0;
 }
 

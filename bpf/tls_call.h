@@ -93,7 +93,7 @@ static __always_inline int tls_call_pop(struct tls_thread *thread, __u64 stack, 
 static __always_inline bool tls_request_silences(struct tls_session_value *session, const struct plain_event *event,
 						 __u32 length, __u32 *ret_skip)
 {
-	struct request_value *request = bpf_map_lookup_elem(&tls_requests, &session->tls_id);
+	struct tls_request_value *request = bpf_map_lookup_elem(&tls_requests, &session->tls_id);
 	__u32 direction = event->direction & 1;
 	__u32 end = event->position + length;
 
@@ -113,7 +113,7 @@ static __always_inline bool tls_request_silences(struct tls_session_value *sessi
 	if ((__s32)(request->skip_until[direction] - event->position) > 0)
 		*ret_skip = request->skip_until[direction] - event->position;
 	request->skip[direction] = 0;
-	if (!request->skip[direction ^ 1])
+	if (!request->skip[direction ^ 1] && !request->joined)
 		bpf_map_delete_elem(&tls_requests, &session->tls_id);
 	return false;
 }
@@ -145,6 +145,8 @@ static __always_inline void plain_begin(struct plain_event *event, const struct 
 		ssl_channel(call->session, event, ret_sock);
 	else if (call->library == TLS_LIBRARY_GO)
 		go_channel(call->session, event);
+	else if (call->library == TLS_LIBRARY_AEAD)
+		event->channel = TLS_CHANNEL_HALF;
 	if (call->has_tail) {
 		event->has_tail = 1;
 		__builtin_memcpy(event->tail, call->tail, TLS_TAIL_BYTES);
@@ -192,6 +194,8 @@ static __always_inline int plain_fill(struct tls_thread *thread, const struct tl
 	return session ? plain_place(thread, session, call, depth, moved) : -1;
 }
 
+static __always_inline __u32 aead_moved(const struct tls_call *call, int result);
+
 static __always_inline void on_tls_return(struct pt_regs *regs)
 {
 	struct tls_thread *thread = tls_thread_known();
@@ -204,7 +208,10 @@ static __always_inline void on_tls_return(struct pt_regs *regs)
 	depth = tls_call_pop(thread, PT_REGS_SP(regs), &call);
 	if (depth < 0)
 		return;
-	moved = tls_call_moved(&call, PT_REGS_RC(regs));
+	if (call.library == TLS_LIBRARY_AEAD)
+		moved = aead_moved(&call, PT_REGS_RC(regs));
+	else
+		moved = tls_call_moved(&call, PT_REGS_RC(regs));
 	if (moved > 0 && !plain_fill(thread, &call, depth, moved))
 		plain_tell(thread);
 }

@@ -23,13 +23,13 @@ const volatile bool may_sleep = false;
 struct tls_call {
 	__u64 session;
 	__u64 buffer;
-	__u64 size_at; /* where the number of bytes is written, 0 when it is returned */
+	__u64 size_at; /* where the number of bytes is written, 0 when it is returned; of a record: see tls_aead.h */
 	__u64 entered_ns;
 	__u64 stack;
 	__u32 direction;
 	__u32 library; /* enum tls_library */
 	__u64 tls_id;  /* of the session, when the call's place in its stream was taken at its beginning; else 0 */
-	__u32 start;   /* and that place */
+	__u32 start;   /* and that place; of a record (tls_aead.h): its length */
 	__u32 has_tail;
 	__u8 tail[TLS_TAIL_BYTES]; /* of the ciphertext that it has given to its BIO */
 };

@@ -25,7 +25,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, __u64);
-	__type(value, struct request_value);
+	__type(value, struct tls_request_value);
 } tls_requests SEC(".maps");
 
 static __always_inline struct tls_session_key tls_key_of(__u64 session)

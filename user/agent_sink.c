@@ -53,6 +53,14 @@ static void on_plain_end(void *ctx, const struct plain_end *end)
 		trace_connection_end(agent->trace, end->tls_id);
 }
 
+static void on_plain_tail(void *ctx, uint64_t tls_id, const uint8_t *tail)
+{
+	struct agent *agent = ctx;
+
+	if (agent->tls)
+		tls_on_plain_tail(agent->tls, tls_id, tail);
+}
+
 static void on_mapped(void *ctx, uint32_t tgid)
 {
 	struct agent *agent = ctx;
@@ -124,6 +132,7 @@ struct capture_sink agent_sink(struct agent *agent)
 		.end = on_end,
 		.plain = on_plain,
 		.plain_end = on_plain_end,
+		.plain_tail = on_plain_tail,
 		.mapped = on_mapped,
 		.exec = on_exec,
 		.sight = on_sight,

@@ -40,10 +40,25 @@ static void on_handshake(void *ctx, const struct tls_handshake *handshake)
 			    handshake->side, handshake->version, handshake->cipher, handshake->duration_ns);
 }
 
+static void on_joined(void *ctx, uint64_t tls_id)
+{
+	struct agent *agent = ctx;
+
+	tls_hooks_joined(agent->tls_hooks, tls_id);
+}
+
+static void on_forget(void *ctx, uint64_t tls_id)
+{
+	struct agent *agent = ctx;
+
+	tls_hooks_forget(agent->tls_hooks, tls_id);
+}
+
 static int make_table(struct agent *agent)
 {
 	struct tls_config config = {
-		.max_sessions = agent->config->capture_max_connections,
+		/* One may be two halves. */
+		.max_sessions = 2 * agent->config->capture_max_connections,
 		.max_held_bytes = SESSIONS_HELD_BYTES,
 		.hold_ns = SESSION_HOLD_NS,
 	};
@@ -53,7 +68,10 @@ static int make_table(struct agent *agent)
 		.sighted = on_sighted,
 		.unjoined = on_unjoined,
 		.handshake = on_handshake,
+		.joined = on_joined,
+		.forget = on_forget,
 		.connections = capture_control_of(agent->capture),
+		.sessions = tls_hooks_control(agent->tls_hooks),
 	};
 
 	return tls_table_new(&config, &callbacks, agent->streams, &agent->tls);
@@ -100,10 +118,12 @@ void agent_tls_exec(struct agent *agent, uint32_t tgid)
 static void control_skip(void *ctx, uint64_t conn_id, enum direction direction, uint32_t position)
 {
 	struct agent *agent = ctx;
-	struct capture_control control = conn_id & PLAIN_ID_BIT ? tls_hooks_control(agent->tls_hooks) :
-								  capture_control_of(agent->capture);
+	struct capture_control control = capture_control_of(agent->capture);
 
-	control.skip_until(control.ctx, conn_id, direction, position);
+	if (conn_id & PLAIN_ID_BIT)
+		tls_skip(agent->tls, conn_id, direction, position);
+	else
+		control.skip_until(control.ctx, conn_id, direction, position);
 }
 
 /* Of what a TLS library reads and writes everything is told. */
@@ -119,10 +139,9 @@ static void control_ends(void *ctx, uint64_t conn_id, enum direction direction, 
 static void control_mute(void *ctx, uint64_t conn_id)
 {
 	struct agent *agent = ctx;
-	struct capture_control control = conn_id & PLAIN_ID_BIT ? tls_hooks_control(agent->tls_hooks) :
-								  capture_control_of(agent->capture);
+	struct capture_control control = capture_control_of(agent->capture);
 
-	if (agent->tls && !(conn_id & PLAIN_ID_BIT))
+	if (agent->tls)
 		tls_mute(agent->tls, conn_id);
 	else
 		control.mute(control.ctx, conn_id);

@@ -88,7 +88,8 @@ static void tell_tls(const struct config *config)
 	if (tls_hooks_try(config, &error))
 		tell("no", "tls", error.text);
 	else
-		tell("ok", "tls", "OpenSSL and GnuTLS, shared or with symbols; Go; docs/TLS.md lists the rest");
+		tell("ok", "tls",
+		     "OpenSSL and GnuTLS, shared or with symbols; Go; rustls on AWS-LC; more: docs/TLS.md");
 }
 
 int doctor_run(const struct config *config)

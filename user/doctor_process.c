@@ -29,8 +29,8 @@ static const char *reason_of(const struct tls_finding *finding)
 		[TLS_FILE_NO_FILE] = "the file cannot be opened; as root, outside of a user namespace, it can",
 	};
 
-	if (finding->brand == TLS_BRAND_RUSTLS)
-		return "Rust's calls have no fixed form, there is nothing to hook";
+	if (finding->brand == TLS_BRAND_RUSTLS && finding->state == TLS_FILE_NOT_KNOWN)
+		return "on ring no call has a fixed form to be hooked by; on AWS-LC, the default, it is read";
 	if (finding->brand == TLS_BRAND_JSSE)
 		return "Java compiles it while it runs, there is nothing to hook";
 	return reasons[finding->state];

@@ -26,6 +26,13 @@
 /* Not static: it is looked for by name. */
 int symbol_test_function(int value);
 
+int aws_lc_0_47_0_SYMBOL_TEST(int value);
+
+__attribute__((noinline)) int aws_lc_0_47_0_SYMBOL_TEST(int value)
+{
+	return value * 17 + 5;
+}
+
 __attribute__((noinline)) int symbol_test_function(int value)
 {
 	return value * 31 + 7;
@@ -45,6 +52,26 @@ static void a_function_lies_where_its_code_is(void **state)
 	assert_int_equal(symbols[1].offset, 0);
 	assert_int_equal(pread(fd, code, sizeof(code), (off_t)symbols[0].offset), sizeof(code));
 	assert_memory_equal(code, (const void *)(uintptr_t)symbol_test_function, sizeof(code));
+	close(fd);
+}
+
+/* AWS-LC's names, whose version is anyone's. */
+static void a_prefix_is_passed_over(void **state)
+{
+	struct symbol symbols[] = { { .name = "SYMBOL_TEST", .prefixed = true },
+				    { .name = "SYMBOL_TEST" },
+				    { .name = "YMBOL_TEST", .prefixed = true } };
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	uint8_t code[16];
+
+	(void)state;
+	assert_int_equal(aws_lc_0_47_0_SYMBOL_TEST(1), 22);
+	assert_int_equal(elf_find_symbols(fd, symbols, 3), 0);
+	assert_int_equal(pread(fd, code, sizeof(code), (off_t)symbols[0].offset), sizeof(code));
+	assert_memory_equal(code, (const void *)(uintptr_t)aws_lc_0_47_0_SYMBOL_TEST, sizeof(code));
+	assert_true(symbols[0].size > 0);
+	assert_int_equal(symbols[1].offset, 0);
+	assert_int_equal(symbols[2].offset, 0);
 	close(fd);
 }
 
@@ -147,6 +174,10 @@ static void implementations_are_told_by_their_constants(void **state)
 	assert_int_equal(brand_in(text), TLS_BRAND_BORINGSSL);
 	snprintf(text, sizeof(text), "%s rustls-0.23.23/src/msgs/deframer/mod.rs", rfc8446);
 	assert_int_equal(brand_in(text), TLS_BRAND_RUSTLS);
+	snprintf(text, sizeof(text), "%s rustls-0.23.46/src/msgs/deframer/mod.rs src/aws-lc-rs-1.19.0", rfc8446);
+	assert_int_equal(brand_in(text), TLS_BRAND_RUSTLS);
+	assert_true(tls_marks_have(tls_marks_in((const uint8_t *)text, strlen(text)), TLS_BRAND_AWS_LC));
+	assert_false(tls_marks_have(tls_marks_in((const uint8_t *)text, strlen(text)), TLS_BRAND_BORINGSSL));
 	snprintf(text, sizeof(text), "%s /aws-lc-0/ssl/ssl_lib.cc AWS-LC", rfc8446);
 	assert_int_equal(brand_in(text), TLS_BRAND_AWS_LC);
 	/* A name alone, as in a message about it, is none. */
@@ -158,17 +189,16 @@ static void implementations_are_told_by_their_constants(void **state)
 
 static void a_file_is_searched_as_a_whole(void **state)
 {
-	enum tls_brand brand = TLS_BRAND_COUNT;
+	uint32_t marks = 0;
 	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), none = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 
 	(void)state;
 	/* The marks above are among this program's own constants. */
-	assert_int_equal(tls_brand_of_file(self, 1 << 26, &brand), 0);
-	assert_int_equal(brand, TLS_BRAND_AWS_LC);
-	brand = TLS_BRAND_GO;
-	assert_int_equal(tls_brand_of_file(self, 16, &brand), 0);
-	assert_int_equal(brand, TLS_BRAND_COUNT);
-	assert_int_equal(tls_brand_of_file(none, 1 << 26, &brand), -ENOEXEC);
+	assert_int_equal(tls_marks_of_file(self, 1 << 26, &marks), 0);
+	assert_int_equal(tls_brand_of_marks(marks), TLS_BRAND_AWS_LC);
+	assert_int_equal(tls_marks_of_file(self, 16, &marks), 0);
+	assert_int_equal(tls_brand_of_marks(marks), TLS_BRAND_COUNT);
+	assert_int_equal(tls_marks_of_file(none, 1 << 26, &marks), -ENOEXEC);
 	close(self);
 	close(none);
 }
@@ -220,6 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_function_lies_where_its_code_is),
+		cmocka_unit_test(a_prefix_is_passed_over),
 		cmocka_unit_test(symbols_of_another_file),
 		cmocka_unit_test(what_is_no_program_is_refused),
 		cmocka_unit_test(returns_of_go_functions),

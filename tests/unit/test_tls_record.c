@@ -190,6 +190,7 @@ static void a_hello_that_breaks_off(void **state)
 
 		assert_int_equal(read, i >= 74);
 		assert_int_equal(hello.cipher, read ? 0x1301 : 7);
+		assert_int_equal(hello.version, read ? TLS_1_3 : TLS_NONE);
 	}
 	bytes[0] = 1;
 	assert_false(tls_read_server_hello(bytes, length, &(struct tls_hello){ 0 }));

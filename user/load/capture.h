@@ -26,6 +26,8 @@ struct capture_sink {
 	void (*end)(void *ctx, const struct connection_end *end);
 	void (*plain)(void *ctx, const struct plain_segment *plain);
 	void (*plain_end)(void *ctx, const struct plain_end *end);
+	/* The last PLAIN_TAIL_BYTES of the ciphertext that was made of plaintext already told. */
+	void (*plain_tail)(void *ctx, uint64_t tls_id, const uint8_t *tail);
 	/* A process maps a TLS library. */
 	void (*mapped)(void *ctx, uint32_t tgid);
 	void (*exec)(void *ctx, const struct process_exec *exec);

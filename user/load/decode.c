@@ -155,7 +155,8 @@ static int decode_process(const uint8_t *record, size_t length, const struct cap
 
 _Static_assert((int)TLS_CHANNEL_OTHER == (int)PLAIN_CHANNEL_OTHER &&
 		       (int)TLS_CHANNEL_DESCRIPTOR == (int)PLAIN_CHANNEL_DESCRIPTOR &&
-		       (int)TLS_CHANNEL_MEMORY == (int)PLAIN_CHANNEL_MEMORY && TLS_TAIL_BYTES == PLAIN_TAIL_BYTES,
+		       (int)TLS_CHANNEL_MEMORY == (int)PLAIN_CHANNEL_MEMORY &&
+		       (int)TLS_CHANNEL_HALF == (int)PLAIN_CHANNEL_HALF && TLS_TAIL_BYTES == PLAIN_TAIL_BYTES,
 	       "channels");
 
 static int decode_plain(const uint8_t *record, size_t length, const struct capture_sink *sink)
@@ -164,7 +165,7 @@ static int decode_plain(const uint8_t *record, size_t length, const struct captu
 	struct plain_segment plain;
 
 	if (length < sizeof(*event) || event->captured_length > length - sizeof(*event) ||
-	    event->direction > FLOW_SEND || event->channel > TLS_CHANNEL_MEMORY)
+	    event->direction > FLOW_SEND || event->channel > TLS_CHANNEL_HALF)
 		return -EBADMSG;
 	if (event->captured_offset > event->full_length ||
 	    event->captured_length > event->full_length - event->captured_offset)
@@ -206,6 +207,16 @@ static int decode_plain_end(const uint8_t *record, size_t length, const struct c
 	return 0;
 }
 
+static int decode_plain_tail(const uint8_t *record, size_t length, const struct capture_sink *sink)
+{
+	const struct plain_tail_event *event = (const void *)record;
+
+	if (length < sizeof(*event))
+		return -EBADMSG;
+	sink->plain_tail(sink->ctx, event->tls_id, event->tail);
+	return 0;
+}
+
 int decode_event(const uint8_t *record, size_t length, const struct capture_sink *sink)
 {
 	const struct event_header *header = (const void *)record;
@@ -226,6 +237,8 @@ int decode_event(const uint8_t *record, size_t length, const struct capture_sink
 		return decode_plain(record, header->length, sink);
 	case EVENT_PLAIN_END:
 		return decode_plain_end(record, header->length, sink);
+	case EVENT_PLAIN_TAIL:
+		return decode_plain_tail(record, header->length, sink);
 	case EVENT_FORK:
 	case EVENT_EXIT:
 	case EVENT_MAPPED:

@@ -63,7 +63,8 @@ static int share_maps(struct tls_bpf *bpf, const struct capture *capture)
 
 static int open_configured(struct tls_hooks *hooks, const struct config *config)
 {
-	uint32_t sessions = (uint32_t)config->capture_max_connections;
+	/* One may be two halves. */
+	uint32_t sessions = 2 * (uint32_t)config->capture_max_connections;
 	int error;
 
 	hooks->bpf = tls_image_open();
@@ -82,19 +83,27 @@ static int open_configured(struct tls_hooks *hooks, const struct config *config)
 static int prepare(struct tls_bpf *bpf, enum uprobe_way way, bool sleepable)
 {
 	struct bpf_program *const one_each[] = {
-		bpf->progs.ssl_read,     bpf->progs.ssl_write,   bpf->progs.ssl_read_ex,   bpf->progs.ssl_write_ex,
-		bpf->progs.ssl_sendfile, bpf->progs.boring_read, bpf->progs.boring_write,  bpf->progs.gnutls_receive,
-		bpf->progs.gnutls_send,  bpf->progs.tls_return,  bpf->progs.ssl_write_ex2,
+		bpf->progs.ssl_read,     bpf->progs.ssl_write,         bpf->progs.ssl_read_ex,
+		bpf->progs.ssl_write_ex, bpf->progs.ssl_sendfile,      bpf->progs.boring_read,
+		bpf->progs.boring_write, bpf->progs.gnutls_receive,    bpf->progs.gnutls_send,
+		bpf->progs.tls_return,   bpf->progs.ssl_write_ex2,     bpf->progs.aead_seal,
+		bpf->progs.aead_open,    bpf->progs.aead_seal_scatter, bpf->progs.aead_open_gather,
 	};
-	struct bpf_program *const tellers[] = { bpf->progs.tls_function, bpf->progs.tls_return, bpf->progs.go_return };
+	struct bpf_program *const tellers[] = {
+		bpf->progs.tls_function,  bpf->progs.tls_return, bpf->progs.go_return,
+		bpf->progs.aead_function, bpf->progs.aead_seal,  bpf->progs.aead_seal_scatter,
+	};
 	struct bpf_program *program;
 	int error = bpf_program__set_autoload(bpf->progs.tls_function, way == UPROBE_SESSION);
+
+	if (!error)
+		error = bpf_program__set_autoload(bpf->progs.aead_function, way == UPROBE_SESSION);
 
 	for (size_t i = 0; i < sizeof(one_each) / sizeof(one_each[0]) && !error; i++)
 		error = bpf_program__set_autoload(one_each[i], way != UPROBE_SESSION);
 	bpf_object__for_each_program(program, bpf->obj)
 	{
-		if (program == bpf->progs.tls_function)
+		if (program == bpf->progs.tls_function || program == bpf->progs.aead_function)
 			uprobe_prepare(program, way);
 		else if (program != bpf->progs.library_mapped)
 			uprobe_prepare(program, way == UPROBE_PERF ? way : UPROBE_MULTI);
@@ -209,19 +218,19 @@ void tls_hooks_figures(const struct tls_hooks *hooks, struct tls_figures *ret_fi
 
 /* --- requests of stream */
 
-static struct request_value request_of(struct tls_hooks *hooks, uint64_t tls_id)
+static struct tls_request_value request_of(struct tls_hooks *hooks, uint64_t tls_id)
 {
 	struct undisturbed undisturbed = undisturbed_begin();
-	struct request_value value;
+	struct tls_request_value value;
 
 	if (bpf_map_lookup_elem(kept_map(&hooks->kept, &hooks->bpf->maps.tls_requests), &tls_id, &value))
-		value = (struct request_value){ .conn_id = tls_id };
+		value = (struct tls_request_value){ 0 };
 	undisturbed_end(&undisturbed);
 	return value;
 }
 
 /* A hint that is not taken costs copying, nothing else. */
-static void request_put(struct tls_hooks *hooks, uint64_t tls_id, const struct request_value *value)
+static void request_put(struct tls_hooks *hooks, uint64_t tls_id, const struct tls_request_value *value)
 {
 	struct undisturbed undisturbed = undisturbed_begin();
 
@@ -231,7 +240,7 @@ static void request_put(struct tls_hooks *hooks, uint64_t tls_id, const struct r
 
 static void control_skip(void *ctx, uint64_t tls_id, enum direction direction, uint32_t position)
 {
-	struct request_value value = request_of(ctx, tls_id);
+	struct tls_request_value value = request_of(ctx, tls_id);
 
 	value.skip[direction] = 1;
 	value.skip_until[direction] = position;
@@ -240,7 +249,7 @@ static void control_skip(void *ctx, uint64_t tls_id, enum direction direction, u
 
 static void control_mute(void *ctx, uint64_t tls_id)
 {
-	struct request_value value = request_of(ctx, tls_id);
+	struct tls_request_value value = request_of(ctx, tls_id);
 
 	value.mute = 1;
 	request_put(ctx, tls_id, &value);
@@ -249,4 +258,20 @@ static void control_mute(void *ctx, uint64_t tls_id)
 struct capture_control tls_hooks_control(struct tls_hooks *hooks)
 {
 	return (struct capture_control){ .ctx = hooks, .skip_until = control_skip, .mute = control_mute };
+}
+
+void tls_hooks_joined(struct tls_hooks *hooks, uint64_t tls_id)
+{
+	struct tls_request_value value = request_of(hooks, tls_id);
+
+	value.joined = 1;
+	request_put(hooks, tls_id, &value);
+}
+
+void tls_hooks_forget(struct tls_hooks *hooks, uint64_t tls_id)
+{
+	struct undisturbed undisturbed = undisturbed_begin();
+
+	(void)bpf_map_delete_elem(kept_map(&hooks->kept, &hooks->bpf->maps.tls_requests), &tls_id);
+	undisturbed_end(&undisturbed);
 }

@@ -46,6 +46,10 @@ bool tls_hooks_need_admin(const struct tls_hooks *hooks);
 uint64_t tls_hooks_attached_ns(const struct tls_hooks *hooks);
 /* Requests of stream for sessions; `hooks` is the ctx. */
 struct capture_control tls_hooks_control(struct tls_hooks *hooks);
+/* The session's connection is known: the ends of its ciphertext are not needed. */
+void tls_hooks_joined(struct tls_hooks *hooks, uint64_t tls_id);
+/* The session is over, and the kernel may not know: nothing is asked of it any more. */
+void tls_hooks_forget(struct tls_hooks *hooks, uint64_t tls_id);
 
 /* --- what is in a file, or a process */
 

@@ -14,12 +14,22 @@
 static int program_of(const struct tls_hooks *hooks, enum tls_program program)
 {
 	struct bpf_program *const *const programs[] = {
-		[SSL_READ] = &hooks->bpf->progs.ssl_read,         [SSL_WRITE] = &hooks->bpf->progs.ssl_write,
-		[SSL_READ_EX] = &hooks->bpf->progs.ssl_read_ex,   [SSL_WRITE_EX] = &hooks->bpf->progs.ssl_write_ex,
-		[SSL_SENDFILE] = &hooks->bpf->progs.ssl_sendfile, [BORING_READ] = &hooks->bpf->progs.boring_read,
-		[BORING_WRITE] = &hooks->bpf->progs.boring_write, [GNUTLS_RECEIVE] = &hooks->bpf->progs.gnutls_receive,
-		[GNUTLS_SEND] = &hooks->bpf->progs.gnutls_send,   [SESSION_GONE] = &hooks->bpf->progs.tls_session_gone,
-		[BIO_WRITE] = &hooks->bpf->progs.bio_write,       [SSL_WRITE_EX2] = &hooks->bpf->progs.ssl_write_ex2,
+		[SSL_READ] = &hooks->bpf->progs.ssl_read,
+		[SSL_WRITE] = &hooks->bpf->progs.ssl_write,
+		[SSL_READ_EX] = &hooks->bpf->progs.ssl_read_ex,
+		[SSL_WRITE_EX] = &hooks->bpf->progs.ssl_write_ex,
+		[SSL_SENDFILE] = &hooks->bpf->progs.ssl_sendfile,
+		[BORING_READ] = &hooks->bpf->progs.boring_read,
+		[BORING_WRITE] = &hooks->bpf->progs.boring_write,
+		[GNUTLS_RECEIVE] = &hooks->bpf->progs.gnutls_receive,
+		[GNUTLS_SEND] = &hooks->bpf->progs.gnutls_send,
+		[SESSION_GONE] = &hooks->bpf->progs.tls_session_gone,
+		[BIO_WRITE] = &hooks->bpf->progs.bio_write,
+		[SSL_WRITE_EX2] = &hooks->bpf->progs.ssl_write_ex2,
+		[RECORD_SEAL] = &hooks->bpf->progs.aead_seal,
+		[RECORD_OPEN] = &hooks->bpf->progs.aead_open,
+		[RECORD_SEAL_SCATTER] = &hooks->bpf->progs.aead_seal_scatter,
+		[RECORD_OPEN_GATHER] = &hooks->bpf->progs.aead_open_gather,
 	};
 
 	return kept_program(&hooks->kept, programs[program]);
@@ -112,15 +122,21 @@ static uint64_t cookie_of(enum tls_program program)
 		[BORING_WRITE] = TLS_LIBRARY_BORING | TLS_COOKIE_SEND,
 		[GNUTLS_RECEIVE] = TLS_LIBRARY_GNUTLS,
 		[GNUTLS_SEND] = TLS_LIBRARY_GNUTLS | TLS_COOKIE_SEND,
+		[RECORD_SEAL] = AEAD_SEAL,
+		[RECORD_SEAL_SCATTER] = AEAD_SEAL_SCATTER,
+		[RECORD_OPEN] = AEAD_OPEN,
+		[RECORD_OPEN_GATHER] = AEAD_OPEN_GATHER,
 	};
 
 	return cookies[program];
 }
 
 /* One link for the entries and returns of all functions. */
-static int attach_session(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct tls_plan *plan,
+static int attach_session(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct tls_planned *plan,
 			  const bool *wanted)
 {
+	struct bpf_program *const *program = plan->library->records ? &hooks->bpf->progs.aead_function :
+								      &hooks->bpf->progs.tls_function;
 	uint64_t offsets[TLS_FUNCTIONS_MAX], cookies[TLS_FUNCTIONS_MAX];
 	struct uprobe_target target = { .offsets = offsets, .cookies = cookies };
 	char path[64];
@@ -133,10 +149,10 @@ static int attach_session(struct tls_hooks *hooks, struct tls_file *file, int fd
 		offsets[target.count] = plan->symbols[i].offset;
 		cookies[target.count++] = cookie_of(plan->library->functions[i].entry);
 	}
-	return attach_link(file, kept_program(&hooks->kept, &hooks->bpf->progs.tls_function), UPROBE_SESSION, &target);
+	return attach_link(file, kept_program(&hooks->kept, program), UPROBE_SESSION, &target);
 }
 
-static int attach_library(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct tls_plan *plan)
+static int attach_library(struct tls_hooks *hooks, struct tls_file *file, int fd, const struct tls_planned *plan)
 {
 	const struct tls_function *functions = plan->library->functions;
 	bool sessions = hooks->way == UPROBE_SESSION, wanted[TLS_FUNCTIONS_MAX];
@@ -175,8 +191,10 @@ void tls_attach(struct tls_hooks *hooks, struct tls_file *file, int fd)
 
 	tls_plan_make(fd, false, &plan);
 	file->finding = plan.finding;
-	if (plan.finding.state == TLS_FILE_READ)
-		error = plan.library ? attach_library(hooks, file, fd, &plan) : attach_go(hooks, file, fd, plan.go);
+	if (plan.finding.state == TLS_FILE_READ && !plan.count)
+		error = attach_go(hooks, file, fd, plan.go);
+	for (size_t i = 0; i < plan.count && !error; i++)
+		error = attach_library(hooks, file, fd, &plan.planned[i]);
 	if (error) {
 		detach(file);
 		file->finding.state = TLS_FILE_REFUSED;

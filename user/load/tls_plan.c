@@ -17,6 +17,7 @@
 #include "symbol/x86_code.h"
 
 #define SEARCH_BYTES (64ULL << 20) /* of one file's constants */
+#define CALLER_BYTES 1024          /* of a function that may call another */
 
 enum {
 	AT_READ,
@@ -60,15 +61,27 @@ static const struct tls_function gnutls[] = {
 	{ .name = "gnutls_deinit", .entry = SESSION_GONE, .required = true },
 };
 
-#define LIBRARY(functions)                                            \
-	{                                                             \
-		functions, sizeof(functions) / sizeof((functions)[0]) \
+/* rustls on AWS-LC, one call for each record. In AWS-LC `open` calls `open_gather` for all ciphers of TLS, and `free`
+ * calls `cleanup`. */
+static const struct tls_function records[] = {
+	{ .name = "EVP_AEAD_CTX_seal", .entry = RECORD_SEAL, .returns = true, .required = true },
+	{ .name = "EVP_AEAD_CTX_seal_scatter", .entry = RECORD_SEAL_SCATTER, .returns = true, .required = true },
+	{ .name = "EVP_AEAD_CTX_open_gather", .entry = RECORD_OPEN_GATHER, .returns = true, .required = true },
+	{ .name = "EVP_AEAD_CTX_open", .entry = RECORD_OPEN, .returns = true, .calls = true },
+	{ .name = "EVP_AEAD_CTX_cleanup", .entry = SESSION_GONE, .required = true },
+	{ .name = "EVP_AEAD_CTX_free", .entry = SESSION_GONE, .calls = true },
+};
+
+#define LIBRARY(all)                                                                          \
+	{                                                                                     \
+		.functions = (all), .count = sizeof(all) / sizeof((all)[0]), .records = false \
 	}
 
 enum {
 	OPENSSL,
 	BORING,
 	GNUTLS,
+	RECORDS,
 	LIBRARY_COUNT,
 };
 
@@ -76,18 +89,20 @@ static const struct tls_function_set libraries[LIBRARY_COUNT] = {
 	[OPENSSL] = LIBRARY(openssl),
 	[BORING] = LIBRARY(boring),
 	[GNUTLS] = LIBRARY(gnutls),
+	[RECORDS] = { .functions = records, .count = sizeof(records) / sizeof(records[0]), .records = true },
 };
 
 _Static_assert(sizeof(openssl) / sizeof(openssl[0]) <= TLS_FUNCTIONS_MAX, "functions of one library");
 _Static_assert(sizeof(boring) / sizeof(boring[0]) <= TLS_FUNCTIONS_MAX, "functions of one library");
 _Static_assert(sizeof(gnutls) / sizeof(gnutls[0]) <= TLS_FUNCTIONS_MAX, "functions of one library");
+_Static_assert(sizeof(records) / sizeof(records[0]) <= TLS_FUNCTIONS_MAX, "functions of one library");
 
-static enum tls_brand search_constants(int fd)
+static uint32_t search_constants(int fd)
 {
-	enum tls_brand brand = TLS_BRAND_COUNT;
+	uint32_t marks = 0;
 
 	/* Not an ELF file, or one that cannot be read: nothing is known of it. */
-	return tls_brand_of_file(fd, SEARCH_BYTES, &brand) ? TLS_BRAND_COUNT : brand;
+	return tls_marks_of_file(fd, SEARCH_BYTES, &marks) ? 0 : marks;
 }
 
 static bool has_library(const struct tls_function_set *library, const struct symbol *symbols)
@@ -100,8 +115,10 @@ static bool has_library(const struct tls_function_set *library, const struct sym
 
 static void take_library(struct tls_plan *plan, int which, const struct symbol *symbols, enum tls_brand brand)
 {
-	plan->library = &libraries[which];
-	memcpy(plan->symbols, symbols, libraries[which].count * sizeof(*symbols));
+	struct tls_planned *planned = &plan->planned[plan->count++];
+
+	planned->library = &libraries[which];
+	memcpy(planned->symbols, symbols, libraries[which].count * sizeof(*symbols));
 	plan->finding = (struct tls_finding){ .brand = brand, .state = TLS_FILE_READ };
 }
 
@@ -175,12 +192,42 @@ uint64_t tls_cheap_place(int fd, uint64_t function)
 /* OpenSSL's names, whose code? */
 static void plan_openssl(int fd, struct tls_plan *plan, const struct symbol *as_openssl, const struct symbol *as_boring)
 {
-	enum tls_brand brand = search_constants(fd);
+	enum tls_brand brand = tls_brand_of_marks(search_constants(fd));
 
 	if (brand == TLS_BRAND_OPENSSL)
 		take_library(plan, OPENSSL, as_openssl, brand);
 	else
 		take_library(plan, BORING, as_boring, brand == TLS_BRAND_COUNT ? TLS_BRAND_OTHER : brand);
+}
+
+/* Many programs encrypt by these functions: they are hooked only where rustls is. Of a program that has a libssl, too,
+ * that one is told. */
+static void plan_records(int fd, struct tls_plan *plan, const struct symbol *symbols)
+{
+	struct tls_finding known = plan->finding;
+
+	if (!has_library(&libraries[RECORDS], symbols) || !tls_marks_have(search_constants(fd), TLS_BRAND_RUSTLS))
+		return;
+	take_library(plan, RECORDS, symbols, TLS_BRAND_RUSTLS);
+	if (known.state == TLS_FILE_READ)
+		plan->finding = known;
+}
+
+/* Those that call the one before them: its hook sees their calls. */
+static void drop_callers(int fd, struct tls_planned *planned, bool amd64)
+{
+	uint8_t code[CALLER_BYTES];
+
+	for (size_t i = 1; i < planned->library->count && amd64; i++) {
+		struct symbol *symbol = &planned->symbols[i];
+		ssize_t length = 0;
+
+		if (planned->library->functions[i].calls && symbol->offset)
+			length = pread(fd, code, symbol->size < sizeof(code) ? symbol->size : sizeof(code),
+				       (off_t)symbol->offset);
+		if (length > 0 && x86_calls(code, (size_t)length, (int64_t)(symbol[-1].offset - symbol->offset)))
+			symbol->offset = 0;
+	}
 }
 
 static void take_found(int fd, struct tls_plan *plan, const struct symbol *const *of)
@@ -189,18 +236,22 @@ static void take_found(int fd, struct tls_plan *plan, const struct symbol *const
 		plan_openssl(fd, plan, of[OPENSSL], of[BORING]);
 	else if (has_library(&libraries[GNUTLS], of[GNUTLS]))
 		take_library(plan, GNUTLS, of[GNUTLS], TLS_BRAND_GNUTLS);
-	if (!plan->library)
-		return;
-	if (plan->finding.brand == TLS_BRAND_OPENSSL)
-		take_inner(fd, plan->symbols, is_amd64(fd));
-	for (size_t i = 0; i < plan->library->count; i++)
-		plan->symbols[i].offset = tls_cheap_place(fd, plan->symbols[i].offset);
+	plan_records(fd, plan, of[RECORDS]);
+	for (size_t i = 0; i < plan->count; i++) {
+		struct tls_planned *planned = &plan->planned[i];
+
+		if (planned->library == &libraries[OPENSSL])
+			take_inner(fd, planned->symbols, is_amd64(fd));
+		drop_callers(fd, planned, is_amd64(fd));
+		for (size_t j = 0; j < planned->library->count; j++)
+			planned->symbols[j].offset = tls_cheap_place(fd, planned->symbols[j].offset);
+	}
 }
 
 /* Symbols that are not in the file itself are looked for only where there is something to find. */
 static bool find_stripped(int fd, struct symbol *symbols, size_t count)
 {
-	return elf_debug_exists(fd, ELF_DEBUG_FOLDER) && search_constants(fd) != TLS_BRAND_COUNT &&
+	return elf_debug_exists(fd, ELF_DEBUG_FOLDER) && tls_brand_of_marks(search_constants(fd)) != TLS_BRAND_COUNT &&
 	       !elf_debug_find_symbols(fd, ELF_DEBUG_FOLDER, symbols, count);
 }
 
@@ -213,17 +264,19 @@ static bool plan_by_symbols(int fd, struct tls_plan *plan)
 	for (size_t i = 0; i < LIBRARY_COUNT; i++) {
 		of[i] = &symbols[count];
 		for (size_t j = 0; j < libraries[i].count; j++)
-			symbols[count++].name = libraries[i].functions[j].name;
+			symbols[count++] = (struct symbol){ .name = libraries[i].functions[j].name,
+							    .prefixed = libraries[i].records };
 	}
 	if (elf_find_symbols(fd, symbols, count))
 		return false;
-	for (int round = 0; round < 2 && !plan->library; round++) {
+	for (int round = 0; round < 2 && !plan->count; round++) {
 		if (round && !find_stripped(fd, symbols, count))
 			break;
 		take_found(fd, plan, of);
 	}
-	return plan->library;
+	return plan->count > 0;
 }
+
 static bool plan_go(int fd, struct tls_plan *plan)
 {
 	int error;
@@ -249,19 +302,21 @@ static bool is_go(int fd)
 void tls_plan_make(int fd, bool search, struct tls_plan *ret_plan)
 {
 	enum tls_brand brand;
+	uint32_t marks;
 
 	memset(ret_plan, 0, sizeof(*ret_plan));
 	ret_plan->finding.brand = TLS_BRAND_COUNT;
 	if (plan_by_symbols(fd, ret_plan) || plan_go(fd, ret_plan) || !search)
 		return;
-	brand = search_constants(fd);
+	marks = search_constants(fd);
+	brand = tls_brand_of_marks(marks);
 	if (brand == TLS_BRAND_COUNT)
 		return;
 	ret_plan->finding.brand = brand;
 	if (is_go(fd))
 		ret_plan->finding = (struct tls_finding){ .brand = TLS_BRAND_GO, .state = TLS_FILE_GO_OLD };
 	else if (brand == TLS_BRAND_OPENSSL || brand == TLS_BRAND_BORINGSSL || brand == TLS_BRAND_AWS_LC ||
-		 brand == TLS_BRAND_GNUTLS)
+		 brand == TLS_BRAND_GNUTLS || (brand == TLS_BRAND_RUSTLS && tls_marks_have(marks, TLS_BRAND_AWS_LC)))
 		ret_plan->finding.state = TLS_FILE_NO_SYMBOLS;
 	else
 		ret_plan->finding.state = TLS_FILE_NOT_KNOWN;

@@ -24,6 +24,10 @@ enum tls_program {
 	GNUTLS_SEND,
 	SESSION_GONE,
 	BIO_WRITE,
+	RECORD_SEAL,
+	RECORD_SEAL_SCATTER,
+	RECORD_OPEN,
+	RECORD_OPEN_GATHER,
 };
 
 struct tls_function {
@@ -32,17 +36,26 @@ struct tls_function {
 	bool returns; /* its return is hooked too */
 	bool required;
 	bool wrapped; /* where the function before it is there, this one calls that one */
+	bool calls;   /* where its code shows that it calls the one before it, that one is enough */
 };
 
 struct tls_function_set {
 	const struct tls_function *functions;
 	size_t count;
+	bool records; /* they encrypt and decrypt records (bpf/tls_aead.h); names may have AWS-LC's prefix */
 };
+
+struct tls_planned {
+	const struct tls_function_set *library;
+	struct symbol symbols[TLS_FUNCTIONS_MAX];
+};
+
+#define TLS_PLANNED_MAX 2 /* AWS-LC's libssl, and rustls on its libcrypto */
 
 struct tls_plan {
 	struct tls_finding finding;
-	const struct tls_function_set *library; /* NULL: Go's, or nothing to hook */
-	struct symbol symbols[TLS_FUNCTIONS_MAX];
+	struct tls_planned planned[TLS_PLANNED_MAX];
+	size_t count;             /* of planned; 0: Go's, or nothing to hook */
 	struct go_function go[2]; /* Read and Write */
 };
 

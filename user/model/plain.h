@@ -16,6 +16,7 @@ enum plain_channel {
 	PLAIN_CHANNEL_OTHER,
 	PLAIN_CHANNEL_DESCRIPTOR,
 	PLAIN_CHANNEL_MEMORY,
+	PLAIN_CHANNEL_HALF, /* likewise, and the session is one direction of a connection alone */
 };
 
 struct plain_segment {

@@ -130,17 +130,22 @@ static struct tls_session *session_make(struct tls_table *table, uint64_t tls_id
 
 void tls_join(struct tls_table *table, struct tls_session *session, struct tls_conn *conn, enum tls_join how)
 {
-	session->conn = conn;
-	session->next_of_conn = conn->sessions;
-	conn->sessions = session;
-	conn->joined = true;
-	conn->has_held = false;
-	free(conn->watch);
-	conn->watch = NULL;
-	table->counts.sessions[how]++;
-	if (conn->mute_asked)
-		table->callbacks.connections.mute(table->callbacks.connections.ctx, conn->conn_id);
-	tls_session_open(table, session);
+	bool first = !session->half || tls_half_leads(table, session, conn);
+
+	if (first) {
+		session->conn = conn;
+		session->next_of_conn = conn->sessions;
+		conn->sessions = session;
+		conn->joined = true;
+		conn->has_held = false;
+		table->counts.sessions[how]++;
+	}
+	if (!session->half || tls_half_speaks(conn, (enum direction)(session->direction ^ 1)))
+		tls_watch_end(table, conn);
+	else
+		tls_watch_narrow(table, conn, (enum direction)session->direction);
+	if (first)
+		tls_session_open(table, session);
 }
 
 void tls_hooked(struct tls_table *table, uint64_t since_ns)
@@ -193,18 +198,33 @@ void tls_on_plain(struct tls_table *table, const struct plain_segment *plain)
 		if (conn)
 			tls_join(table, session, conn, TLS_JOIN_DESCRIPTOR);
 	}
+	if (plain->channel == PLAIN_CHANNEL_HALF && !session->half)
+		tls_half_begin(session, segment);
 	/* What tells the connection comes first: then nothing is held that need not be. */
 	if (!session->open && plain->channel == PLAIN_CHANNEL_OTHER)
 		tls_watch_call(table, session, plain);
-	if (!session->open && plain->tail)
+	conn = !session->open && session->half && plain->tail ? tls_watch_arrival(table, plain->tail) : NULL;
+	if (conn)
+		tls_join(table, session, conn, TLS_JOIN_CIPHERTEXT);
+	else if (!session->open && plain->tail)
 		tls_watch_tail(table, session, plain->tail);
 	tls_session_take(table, session, segment);
+}
+
+void tls_on_plain_tail(struct tls_table *table, uint64_t tls_id, const uint8_t *tail)
+{
+	struct tls_session *session = tls_session_find(table, tls_id);
+
+	if (session && !session->open)
+		tls_watch_tail(table, session, tail);
 }
 
 void tls_on_plain_end(struct tls_table *table, const struct plain_end *end)
 {
 	struct tls_session *session = tls_session_find(table, end->tls_id);
 
+	if (session && session->half)
+		session = tls_half_end(table, session);
 	if (!session)
 		return;
 	session->freed = true;
@@ -269,11 +289,38 @@ void tls_unparsed(struct tls_table *table, const struct unparsed_report *report)
 	conn->held.brands = table->callbacks.sighted(table->callbacks.ctx, report->tgid);
 }
 
+static void mute_session(struct tls_table *table, uint64_t tls_id)
+{
+	struct tls_session *session = tls_session_find(table, tls_id);
+
+	table->callbacks.sessions.mute(table->callbacks.sessions.ctx, tls_id);
+	if (!session)
+		return;
+	session->muted = true;
+	for (struct tls_session *part = session->parts; part; part = part->next_part)
+		table->callbacks.sessions.mute(table->callbacks.sessions.ctx, part->tls_id);
+}
+
+void tls_skip(struct tls_table *table, uint64_t tls_id, enum direction direction, uint32_t position)
+{
+	const struct tls_session *session = tls_session_find(table, tls_id);
+
+	if (session && session->half) {
+		session = session->speaks[direction];
+		position -= session ? session->base : 0;
+	}
+	if (session)
+		table->callbacks.sessions.skip_until(table->callbacks.sessions.ctx, session->tls_id, direction,
+						     position);
+}
+
 void tls_mute(struct tls_table *table, uint64_t conn_id)
 {
 	struct tls_conn *conn = tls_conn_find(table, conn_id);
 
-	if (conn && conn->watch)
+	if (conn_id & PLAIN_ID_BIT)
+		mute_session(table, conn_id);
+	else if (conn && conn->watch)
 		conn->mute_asked = true;
 	else
 		table->callbacks.connections.mute(table->callbacks.connections.ctx, conn_id);
@@ -286,7 +333,7 @@ const struct tls_counts *tls_table_counts(const struct tls_table *table)
 
 size_t tls_table_sessions(const struct tls_table *table)
 {
-	return table->sessions.count;
+	return table->sessions.count - table->part_count;
 }
 
 size_t tls_table_held_bytes(const struct tls_table *table)

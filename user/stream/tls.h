@@ -49,7 +49,12 @@ struct tls_callbacks {
 	/* Nothing told which connection a session of the process is on. */
 	void (*unjoined)(void *ctx, uint32_t tgid);
 	void (*handshake)(void *ctx, const struct tls_handshake *handshake);
+	/* The ends of the session's ciphertext are not needed any more. */
+	void (*joined)(void *ctx, uint64_t tls_id);
+	/* The session is over, and its library has not said so. */
+	void (*forget)(void *ctx, uint64_t tls_id);
 	struct capture_control connections;
+	struct capture_control sessions;
 };
 
 MUST_CHECK int tls_table_new(const struct tls_config *config, const struct tls_callbacks *callbacks,
@@ -64,6 +69,8 @@ void tls_on_segment(struct tls_table *table, const struct segment *segment);
 void tls_on_end(struct tls_table *table, const struct connection_end *end);
 void tls_on_plain(struct tls_table *table, const struct plain_segment *plain);
 void tls_on_plain_end(struct tls_table *table, const struct plain_end *end);
+/* The end of the ciphertext that was made of the session's last plaintext. */
+void tls_on_plain_tail(struct tls_table *table, uint64_t tls_id, const uint8_t *tail);
 /* Before stream's. Time passes: gives up what waits too long, ends what has ended. */
 void tls_tick(struct tls_table *table, uint64_t now_ns);
 bool tls_table_waiting(const struct tls_table *table);
@@ -71,6 +78,8 @@ bool tls_table_waiting(const struct tls_table *table);
 /* Stream's callbacks, on their way. */
 void tls_unparsed(struct tls_table *table, const struct unparsed_report *report);
 void tls_mute(struct tls_table *table, uint64_t conn_id);
+/* Of a session. */
+void tls_skip(struct tls_table *table, uint64_t tls_id, enum direction direction, uint32_t position);
 
 struct tls_counts {
 	uint64_t sessions[TLS_JOIN_COUNT]; /* by what told their connection */

@@ -164,6 +164,10 @@ bool tls_read_server_hello(const uint8_t *bytes, size_t length, struct tls_hello
 	if (!take(&cursor, part[38], &part) || !take(&cursor, 3, &part))
 		return false;
 	hello.cipher = (uint16_t)(part[0] << 8 | part[1]);
+	/* TLS 1.3's own, RFC 8446 appendix B.4. The extension that says so may be behind a key of ML-KEM, whose 1,120
+	 * bytes are more than is kept. */
+	if (part[0] == 0x13)
+		hello.version = TLS_1_3;
 	if (take(&cursor, 2, &part))
 		read_extensions(&cursor, &hello);
 	*ret_hello = hello;

@@ -20,7 +20,18 @@ void tls_session_wait(struct tls_table *table, struct tls_session *session)
 	table->waiting = session;
 }
 
-static void drop_held(struct tls_table *table, struct tls_session *session)
+void tls_session_unwait(struct tls_table *table, struct tls_session *session)
+{
+	struct tls_session **at = &table->waiting;
+
+	while (*at && *at != session)
+		at = &(*at)->next_waiting;
+	if (*at)
+		*at = session->next_waiting;
+	session->waiting = false;
+}
+
+void tls_session_drop_held(struct tls_table *table, struct tls_session *session)
 {
 	while (session->head) {
 		struct held_plain *held = session->head;
@@ -33,13 +44,22 @@ static void drop_held(struct tls_table *table, struct tls_session *session)
 	session->tail = NULL;
 }
 
-static void hand_on(struct tls_table *table, struct tls_session *session)
+static void pass(struct tls_table *table, const struct tls_session *session, const struct segment *segment)
+{
+	struct segment placed = *segment;
+
+	if (session->half)
+		tls_half_place(session, &placed);
+	stream_on_segment(table->streams, &placed);
+}
+
+void tls_session_hand_on(struct tls_table *table, struct tls_session *session)
 {
 	for (struct held_plain *held = session->head; held; held = held->next) {
 		held->segment.data = held->bytes;
-		stream_on_segment(table->streams, &held->segment);
+		pass(table, session, &held->segment);
 	}
-	drop_held(table, session);
+	tls_session_drop_held(table, session);
 }
 
 void tls_session_open(struct tls_table *table, struct tls_session *session)
@@ -53,7 +73,7 @@ void tls_session_open(struct tls_table *table, struct tls_session *session)
 	open.tls = session->conn && session->conn->version ? session->conn->version : TLS_UNKNOWN;
 	/* The connection's first session, seen from its beginning by hooks that were there before. */
 	open.from_start = first && open.from_start && open.time_ns > table->hooked_ns &&
-			  session->conn->sessions == session && !session->next_of_conn;
+			  session->conn->sessions == session && !session->next_of_conn && !session->dropped;
 	/* Plaintext is counted alike on both ends, and the connection's own beginning tells it from all others. */
 	open.shared = open.from_start;
 	open.origin[0] = open.position[0];
@@ -67,7 +87,7 @@ void tls_session_open(struct tls_table *table, struct tls_session *session)
 	open.position[1] = 0;
 	session->open = true;
 	stream_on_open(table->streams, &open);
-	hand_on(table, session);
+	tls_session_hand_on(table, session);
 }
 
 static void hold(struct tls_table *table, struct tls_session *session, const struct segment *segment)
@@ -92,15 +112,19 @@ static void hold(struct tls_table *table, struct tls_session *session, const str
 
 void tls_session_unjoined(struct tls_table *table, struct tls_session *session)
 {
-	if (session->open || session->help_asked || !session->head)
+	if (session->open || session->half || session->help_asked || !session->head)
 		return;
 	session->help_asked = true;
 	table->callbacks.unjoined(table->callbacks.ctx, session->head->segment.tgid);
 }
 
 /* Its peer is left empty. */
-static void give_up(struct tls_table *table, struct tls_session *session)
+static void give_up(struct tls_table *table, struct tls_session *session, uint64_t now_ns)
 {
+	if (session->half) {
+		tls_half_drop(table, session, now_ns);
+		return;
+	}
 	table->counts.sessions[TLS_JOIN_NONE]++;
 	tls_session_unjoined(table, session);
 	tls_session_open(table, session);
@@ -111,14 +135,14 @@ void tls_session_take(struct tls_table *table, struct tls_session *session, cons
 	if (!session->open && session->conn)
 		tls_session_open(table, session);
 	if (session->open) {
-		stream_on_segment(table->streams, segment);
+		pass(table, session, segment);
 		return;
 	}
 	hold(table, session, segment);
 	tls_session_wait(table, session);
 	if (table->held_bytes <= table->config.max_held_bytes)
 		return;
-	give_up(table, session);
+	give_up(table, session, segment->time_ns);
 }
 
 static void end_in_stream(struct tls_table *table, struct tls_session *session)
@@ -136,18 +160,17 @@ void tls_session_free(struct tls_table *table, struct tls_session *session)
 {
 	struct tls_session **at;
 
-	for (at = &table->waiting; *at; at = &(*at)->next_waiting)
-		if (*at == session) {
-			*at = session->next_waiting;
-			break;
-		}
+	tls_half_let_go(table, session);
+	tls_session_unwait(table, session);
+	if (!session->freed && !session->over)
+		table->callbacks.forget(table->callbacks.ctx, session->tls_id);
 	if (session->conn)
 		for (at = &session->conn->sessions; *at; at = &(*at)->next_of_conn)
 			if (*at == session) {
 				*at = session->next_of_conn;
 				break;
 			}
-	drop_held(table, session);
+	tls_session_drop_held(table, session);
 	hash_table_remove(&table->sessions, &session->node);
 	free(session);
 }
@@ -158,8 +181,12 @@ static bool session_passes(struct tls_table *table, struct tls_session *session,
 	bool gone = (session->freed && session->ended) || (session->ended && now_ns >= session->end_ns + LINGER_NS) ||
 		    (session->freed && now_ns >= session->end_ns + ORPHAN_NS);
 
+	/* Once it has waited in vain, a half that falls silent is forgotten: its object may never be freed. */
+	if (session->half && !session->lead && session->told && !session->head &&
+	    now_ns >= session->first_ns + table->config.hold_ns)
+		gone = true;
 	if (!session->open && (gone || now_ns >= session->first_ns + table->config.hold_ns))
-		give_up(table, session);
+		give_up(table, session, now_ns);
 	return gone;
 }
 

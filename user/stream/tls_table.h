@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Inside of the join: its tables, and what its files ask of each other. Included by user/stream/tls*.c only.
- * tls.c is the way of a record; tls_watch.c looks at ciphertext; tls_session.c opens, holds and ends sessions.
+ * tls.c is the way of a record; tls_watch.c looks at ciphertext; tls_session.c opens, holds and ends sessions;
+ * tls_half.c makes one of two.
  */
 #pragma once
 
 #include "base/hash_table.h"
 #include "stream/tls.h"
+#include "stream/tls_ends.h"
 #include "stream/tls_record.h"
 
 #define CROSSINGS 256         /* calls that moved records, remembered for TLS_JOIN_CALLS; a power of two */
-#define TAILS 1024            /* ends of ciphertext that are looked for; a power of two */
 #define VOTES_NEEDED 2        /* calls that must agree */
 #define CONTRADICTIONS_MAX 3  /* then nothing is believed of this session's calls */
 #define STRANGE_MAX 8         /* segments of a tunnel that are no records, before it is muted */
@@ -72,6 +73,18 @@ struct tls_session {
 	bool help_asked;
 	uint64_t end_ns;
 	uint8_t end_reason;
+	bool half; /* one direction of a session: tls_half.c */
+	bool over; /* and its object is gone: `freed` is of the stream */
+	bool told; /* as one without a connection */
+	uint8_t direction;
+	uint32_t dropped;          /* of a half: how much of its plaintext was not kept, at its beginning */
+	uint32_t base;             /* of a half: where its plaintext begins in the stream */
+	struct tls_session *lead;  /* of a half: whose stream it is part of, perhaps its own; NULL: it is not joined */
+	struct tls_session *parts; /* of a lead: the other halves of its stream */
+	struct tls_session *next_part;
+	struct tls_session *speaks[2]; /* of a lead: the half that each direction comes from now */
+	uint32_t reach[2];             /* of a lead: how far each direction has come */
+	bool muted;                    /* of a lead */
 };
 
 struct tls_crossing {
@@ -82,11 +95,6 @@ struct tls_crossing {
 	uint32_t records;
 	uint32_t bytes; /* of ciphertext without headers */
 	uint32_t last;  /* of the last record alone */
-};
-
-struct tls_tail {
-	uint64_t tls_id;
-	uint8_t bytes[PLAIN_TAIL_BYTES];
 };
 
 struct tls_table {
@@ -100,8 +108,9 @@ struct tls_table {
 	uint64_t hooked_ns;
 	struct tls_crossing crossings[CROSSINGS];
 	uint32_t crossing_next;
-	struct tls_tail tails[TAILS];
-	uint32_t tail_next;
+	struct tls_ends awaited; /* of ciphertext that sessions have made: whose id */
+	struct tls_ends arrived; /* of ciphertext that was received: on which connection */
+	size_t part_count;       /* halves that are part of another's stream */
 	struct tls_counts counts;
 };
 
@@ -117,6 +126,12 @@ void tls_watch_segment(struct tls_table *table, struct tls_conn *conn, const str
 /* Judges a call of a session whose connection is not known. */
 void tls_watch_call(struct tls_table *table, struct tls_session *session, const struct plain_segment *plain);
 void tls_watch_tail(struct tls_table *table, struct tls_session *session, const uint8_t *tail);
+/* On which connection a record with this end was received; NULL: it is not remembered. */
+struct tls_conn *tls_watch_arrival(struct tls_table *table, const uint8_t *tail);
+/* Of this direction hardly anything is needed, as long as the other one says nothing. */
+void tls_watch_narrow(struct tls_table *table, struct tls_conn *conn, enum direction direction);
+/* Nothing more of its ciphertext is needed. */
+void tls_watch_end(struct tls_table *table, struct tls_conn *conn);
 
 /* tls_session.c */
 void tls_session_take(struct tls_table *table, struct tls_session *session, const struct segment *segment);
@@ -125,4 +140,23 @@ void tls_session_open(struct tls_table *table, struct tls_session *session);
 /* Nothing has told its connection, and nothing will: for those that come after it. */
 void tls_session_unjoined(struct tls_table *table, struct tls_session *session);
 void tls_session_wait(struct tls_table *table, struct tls_session *session);
+void tls_session_unwait(struct tls_table *table, struct tls_session *session);
 void tls_session_free(struct tls_table *table, struct tls_session *session);
+void tls_session_hand_on(struct tls_table *table, struct tls_session *session);
+void tls_session_drop_held(struct tls_table *table, struct tls_session *session);
+
+/* tls_half.c */
+void tls_half_begin(struct tls_session *half, const struct segment *segment);
+/* The stream of the connection's halves, of which this is the first or another one. True: it is the first, to be joined
+ * and opened as any session. */
+bool tls_half_leads(struct tls_table *table, struct tls_session *half, struct tls_conn *conn);
+/* Is the half known that speaks in this direction of the connection? */
+bool tls_half_speaks(const struct tls_conn *conn, enum direction direction);
+/* Its plaintext takes its place in the stream. */
+void tls_half_place(const struct tls_session *half, struct segment *segment);
+/* Its object is gone. The session that is over with it; NULL: none. */
+struct tls_session *tls_half_end(struct tls_table *table, struct tls_session *half);
+/* What it holds is let go: one direction alone says nothing. */
+void tls_half_drop(struct tls_table *table, struct tls_session *half, uint64_t now_ns);
+/* Before it is freed: the parts go with their lead. */
+void tls_half_let_go(struct tls_table *table, struct tls_session *half);

@@ -69,22 +69,11 @@ static void follow_handshake(struct look *look, const struct tls_record *record)
 		tell_handshake(look);
 }
 
-static uint32_t tail_slot(const uint8_t *tail)
+struct tls_conn *tls_watch_arrival(struct tls_table *table, const uint8_t *tail)
 {
-	uint32_t word;
+	uint64_t conn_id = tls_ends_take(&table->arrived, tail);
 
-	memcpy(&word, tail, sizeof(word));
-	return word & (TAILS - 1);
-}
-
-static void match_tail(struct look *look, const struct tls_record *record)
-{
-	struct tls_tail *tail = &look->table->tails[tail_slot(record->tail)];
-
-	if (!tail->tls_id || memcmp(tail->bytes, record->tail, sizeof(tail->bytes)))
-		return;
-	look->match = tail->tls_id;
-	tail->tls_id = 0;
+	return conn_id ? tls_conn_find(table, conn_id) : NULL;
 }
 
 static void on_record(void *ctx, const struct tls_record *record)
@@ -98,19 +87,34 @@ static void on_record(void *ctx, const struct tls_record *record)
 	look->records++;
 	look->bytes += record->length;
 	look->last = record->length;
-	if (look->segment->direction == DIRECTION_SEND && !look->match)
-		match_tail(look, record);
+	if (look->segment->direction == DIRECTION_RECEIVE)
+		tls_ends_put(&look->table->arrived, record->tail, look->conn->conn_id);
+	else if (!look->match)
+		look->match = tls_ends_take(&look->table->awaited, record->tail);
+}
+
+void tls_watch_end(struct tls_table *table, struct tls_conn *conn)
+{
+	free(conn->watch);
+	conn->watch = NULL;
+	if (conn->mute_asked)
+		table->callbacks.connections.mute(table->callbacks.connections.ctx, conn->conn_id);
+}
+
+void tls_watch_narrow(struct tls_table *table, struct tls_conn *conn, enum direction direction)
+{
+	const struct capture_control *control = &table->callbacks.connections;
+
+	if (conn->watch && control->ends_only)
+		control->ends_only(control->ctx, conn->conn_id, direction, conn->watch->readers[direction ^ 1].next);
 }
 
 static void give_up(struct tls_table *table, struct tls_conn *conn)
 {
-	free(conn->watch);
-	conn->watch = NULL;
 	if (conn->has_held)
 		table->callbacks.unparsed(table->callbacks.ctx, &conn->held);
 	conn->has_held = false;
-	if (conn->mute_asked)
-		table->callbacks.connections.mute(table->callbacks.connections.ctx, conn->conn_id);
+	tls_watch_end(table, conn);
 }
 
 void tls_watch_segment(struct tls_table *table, struct tls_conn *conn, const struct segment *segment)
@@ -137,17 +141,15 @@ void tls_watch_segment(struct tls_table *table, struct tls_conn *conn, const str
 				       .records = look.records,
 				       .bytes = look.bytes,
 				       .last = look.last };
-	conn->records += look.records;
+	if (!tls_half_speaks(conn, segment->direction))
+		conn->records += look.records;
 	if (conn->records > WATCH_RECORDS_MAX)
 		give_up(table, conn);
 }
 
 void tls_watch_tail(struct tls_table *table, struct tls_session *session, const uint8_t *tail)
 {
-	struct tls_tail *slot = &table->tails[tail_slot(tail)];
-
-	slot->tls_id = session->tls_id;
-	memcpy(slot->bytes, tail, sizeof(slot->bytes));
+	tls_ends_put(&table->awaited, tail, session->tls_id);
 }
 
 /* What a call's thread moved during the call, on one connection. A read ends with the record whose plaintext it gives;

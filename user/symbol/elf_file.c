@@ -30,13 +30,29 @@ static uint64_t file_offset(Elf *elf, uint64_t address)
 	return 0;
 }
 
+#define AWS_LC "aws_lc_"
+
+static bool is_named(const struct symbol *symbol, const char *name)
+{
+	size_t length = strlen(symbol->name), found;
+
+	if (!strcmp(symbol->name, name))
+		return true;
+	if (!symbol->prefixed || strncmp(name, AWS_LC, strlen(AWS_LC)) != 0)
+		return false;
+	found = strlen(name);
+	return found > length && name[found - length - 1] == '_' && !strcmp(name + found - length, symbol->name);
+}
+
 static void match(Elf *code, const GElf_Sym *found, const char *name, struct symbol *symbols, size_t count)
 {
 	if (GELF_ST_TYPE(found->st_info) != STT_FUNC || found->st_shndx == SHN_UNDEF || !name)
 		return;
 	for (size_t i = 0; i < count; i++)
-		if (!symbols[i].offset && !strcmp(symbols[i].name, name))
+		if (!symbols[i].offset && is_named(&symbols[i], name)) {
 			symbols[i].offset = file_offset(code, found->st_value);
+			symbols[i].size = found->st_size;
+		}
 }
 
 static void search_table(Elf *elf, Elf *code, Elf_Scn *section, const GElf_Shdr *header, struct symbol *symbols,

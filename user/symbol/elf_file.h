@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,7 +12,9 @@
 
 struct symbol {
 	const char *name;
+	bool prefixed;   /* it may have AWS-LC's in front, which every build of it has another of: aws_lc_0_39_1_ */
 	uint64_t offset; /* in the file; 0: not there */
+	uint64_t size;   /* of its code; 0: not known */
 };
 
 /* Looks for the functions in .dynsym, then in .symtab. `count` is at most 64. -ENOEXEC: not an ELF file that can be

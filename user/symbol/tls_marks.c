@@ -83,6 +83,14 @@ uint32_t tls_marks_in(const uint8_t *data, size_t length)
 	return look_for(data, length, 0);
 }
 
+bool tls_marks_have(uint32_t found, enum tls_brand brand)
+{
+	for (size_t i = 0; i < MARK_COUNT; i++)
+		if (marks[i].brand == brand && found & 1U << i)
+			return true;
+	return false;
+}
+
 enum tls_brand tls_brand_of_marks(uint32_t found)
 {
 	uint32_t any = 0;
@@ -92,6 +100,9 @@ enum tls_brand tls_brand_of_marks(uint32_t found)
 	/* A path or a name alone may be about TLS without being it. */
 	if (!(found & any))
 		return TLS_BRAND_COUNT;
+	/* Its default ciphers are AWS-LC's, of which there is more only where its libssl is, too. */
+	if (tls_marks_have(found, TLS_BRAND_RUSTLS) && !tls_marks_have(found, TLS_BRAND_BORINGSSL))
+		return TLS_BRAND_RUSTLS;
 	for (size_t i = 0; i < MARK_COUNT; i++)
 		if (found & 1U << i)
 			return marks[i].brand;
@@ -147,7 +158,7 @@ static void search_sections(struct search *search, Elf *elf, uint64_t max_bytes,
 			search_section(search, &header);
 }
 
-int tls_brand_of_file(int fd, uint64_t max_bytes, enum tls_brand *ret_brand)
+int tls_marks_of_file(int fd, uint64_t max_bytes, uint32_t *ret_marks)
 {
 	CLEANUP_FREE uint8_t *room = malloc(CHUNK_BYTES);
 	struct search search = { .fd = fd, .room = room };
@@ -166,6 +177,6 @@ int tls_brand_of_file(int fd, uint64_t max_bytes, enum tls_brand *ret_brand)
 	if (search.found)
 		search_sections(&search, elf, max_bytes, 0);
 	elf_end(elf);
-	*ret_brand = tls_brand_of_marks(search.found);
+	*ret_marks = search.found;
 	return 0;
 }

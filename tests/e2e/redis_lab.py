@@ -52,6 +52,9 @@ class Server:
         if unix:
             wait_until(lambda: os.path.exists(self.path), READY_SECONDS, "the socket")
         self.infos = 0
+        # Valkey 9 calls itself when it starts: that crosses no socket.
+        self.own = {}
+        self.own = without(self.books().calls, "INFO", self.infos)
 
     def where(self):
         return ["-s", self.path] if self.path else ["-h", "127.0.0.1", "-p", str(self.port)]
@@ -71,6 +74,8 @@ class Server:
         books = Books(self.outside("info", "everything"))
         self.infos += 1
         books.calls["INFO"] = books.calls.get("INFO", 0) + 1
+        for name, count in self.own.items():
+            books.calls = without(books.calls, name, count)
         return books
 
 

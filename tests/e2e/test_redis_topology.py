@@ -90,9 +90,10 @@ def test_replica(lab):
     replica.inside("reader", stdin="get old:1\nget old:2\nset refused 1\n")
     # Acknowledgements go on in the stream, and both servers count them; what the replica is told it executes.
     calls = agree(lab, [master], ignored=("REPLCONF", "INFO", "DBSIZE"))["master"]
-    assert calls["PSYNC"] == 1 and calls["SET"] == 20000 + 100
+    assert calls["SET"] == 20000 + 100
     link = told(lab, replica, "client")
-    assert link["PSYNC"] == 1 and link["PING"] == 1 and set(link) == {"PSYNC", "PING", "REPLCONF"}
+    # Redis 8 has two connections for it.
+    assert link["PSYNC"] == calls["PSYNC"] > 0 and link["PING"] == 1 and set(link) == {"PSYNC", "PING", "REPLCONF"}
     assert told(lab, master)["REPLCONF"] == link["REPLCONF"]
     served = told(lab, replica)
     assert served["GET"] == 2 and served["SET"] == 1 and "LPUSH" not in served

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The commands of Redis, Valkey and the modules in wide use, and the prefixes of errors: words that may become labels.
- * Anything else is "_OTHER". From the servers' COMMAND DOCS (Redis 7.0 to 8.0, Valkey 9.1) and the documents of the modules.
+ * Anything else is "_OTHER". From the servers' COMMAND DOCS (Redis 7.0 to 8.0, Valkey 9.1) and the documents of the
+ * modules.
  */
 #include <string.h>
 

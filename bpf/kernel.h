@@ -87,6 +87,14 @@ static __always_inline __u64 pid_tgid_of(struct task_struct *task)
 #define goroutine_of(regs) ((__u32)((regs)->regs[28] >> 5))
 #endif
 
+/* Of the system call that the registers of user mode are of; CALL_NUMBER_NONE: an exception or an interrupt. */
+#if defined(__TARGET_ARCH_x86)
+#define call_number(regs) ((__u64)(regs)->orig_ax)
+#else
+#define call_number(regs) ((__u64)(__u32)(regs)->syscallno)
+#endif
+#define CALL_NUMBER_NONE (-1)
+
 /* Up to 6.0 a cgroup names its ancestors by id: ancestor_ids[level]. 6.1 (7f203bc89eb6) keeps pointers:
  * ancestors[level]. COMPAT(kernel 6.0) */
 struct cgroup___until_6_0 {

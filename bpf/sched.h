@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * CPU time, run-queue latency, involuntary switches and migrations of each cgroup.
+ * CPU time, run-queue latency, waits in page faults, involuntary switches and migrations of each cgroup.
  *
  * The kernel keeps an account of every thread (sum_exec_runtime, sched_info.run_delay, nivcsw, nr_migrations) and has
  * brought it up to date when it tells sched_switch of a thread that leaves its CPU. So one hook suffices, no clock is
  * read, and nothing is remembered at a wake-up: what has been added since the thread last left is added to its cgroup.
+ * Only waits in page faults take a clock: at their two ends (fault.h).
  * run_delay grows where a waiting thread moves to another CPU as well, which the time of a wake-up would not tell.
  * A run of the hook that the kernel skips loses nothing: the next one adds both.
  *
@@ -13,6 +14,7 @@
  */
 #pragma once
 
+#include "fault.h"
 #include "usage_maps.h"
 
 static __always_inline void account_read(struct task_struct *task, struct task_account *account)
@@ -75,12 +77,34 @@ static __always_inline void name_keep(struct task_struct *task, struct cgroup *c
 		bpf_map_delete_elem(&cgroup_names, &id);
 }
 
-/* `task` leaves its CPU. */
-static __always_inline void on_switch(struct task_struct *task)
+/* To its cgroup what has been added since the last time. */
+static __always_inline void account_add(struct task_struct *task, struct task_account *account, struct cpu_usage *usage)
 {
-	struct task_account *account, now;
+	__u32 involuntary = account->involuntary, migrations = account->migrations;
+	__u64 run_ns = account->run_ns, wait_ns = account->wait_ns;
+
+	account_read(task, account);
+	wait_ns = account->wait_ns - wait_ns;
+	usage->run_ns += account->run_ns - run_ns;
+	usage->involuntary += account->involuntary - involuntary;
+	usage->migrations += account->migrations - migrations;
+	usage->wait.sum_ns += wait_ns;
+	usage->wait.counts[latency_bucket(wait_ns) & (LATENCY_BUCKETS - 1)]++;
+}
+
+static __always_inline void fault_look(struct task_struct *task, struct task_account *account, struct cpu_usage *usage)
+{
+	if (fault_wait_is_open(&account->fault))
+		usage->fault_wait_ns += fault_wait_settle(&account->fault, task->maj_flt, task->min_flt);
+	if (waits_in_fault(task))
+		fault_wait_begin(&account->fault, task->maj_flt, task->min_flt, bpf_ktime_get_ns());
+}
+
+/* `task` leaves its CPU. */
+static __always_inline void on_leave(struct task_struct *task)
+{
+	struct task_account *account;
 	struct cpu_usage *usage;
-	__u32 bucket;
 	__u64 id;
 
 	if (!task->pid) /* idle */
@@ -93,12 +117,15 @@ static __always_inline void on_switch(struct task_struct *task)
 			count_loss(usage ? USAGE_LOST_TASK : USAGE_LOST_CGROUP);
 		return;
 	}
-	account_read(task, &now);
-	usage->run_ns += now.run_ns - account->run_ns;
-	usage->involuntary += now.involuntary - account->involuntary;
-	usage->migrations += now.migrations - account->migrations;
-	usage->wait.sum_ns += now.wait_ns - account->wait_ns;
-	bucket = latency_bucket(now.wait_ns - account->wait_ns);
-	usage->wait.counts[bucket & (LATENCY_BUCKETS - 1)]++;
-	*account = now;
+	account_add(task, account, usage);
+	fault_look(task, account, usage);
+}
+
+/* `task` gets a CPU. */
+static __always_inline void on_return(struct task_struct *task)
+{
+	struct task_account *account = waits_in_fault(task) ? account_of(task) : NULL;
+
+	if (account)
+		fault_wait_end(&account->fault, bpf_ktime_get_ns());
 }

@@ -18,7 +18,6 @@ struct call_arguments {
 };
 
 #if defined(__TARGET_ARCH_x86)
-#define call_number(regs) ((__u64)(regs)->orig_ax)
 static __always_inline struct call_arguments call_arguments_of(struct pt_regs *regs)
 {
 	return (struct call_arguments){ regs->di, regs->si, regs->dx, regs->r10, regs->r8 };
@@ -28,7 +27,6 @@ static __always_inline bool call_is_compat(struct task_struct *task)
 	return kernel_read(task, thread_info.status) & X86_TS_COMPAT;
 }
 #elif defined(__TARGET_ARCH_arm64)
-#define call_number(regs) ((__u64)(__u32)(regs)->syscallno)
 static __always_inline struct call_arguments call_arguments_of(struct pt_regs *regs)
 {
 	return (struct call_arguments){ regs->orig_x0, regs->regs[1], regs->regs[2], regs->regs[3], regs->regs[4] };

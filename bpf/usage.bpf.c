@@ -15,7 +15,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tp_btf/sched_switch")
 int BPF_PROG(switch_done, bool preempt, struct task_struct *previous, struct task_struct *next)
 {
-	on_switch(previous);
+	on_leave(previous);
+	on_return(next);
 	return 0;
 }
 

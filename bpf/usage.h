@@ -10,6 +10,8 @@
 #include <linux/types.h>
 #endif
 
+#include "fault_wait.h"
+
 /*
  * One bucket for each doubling. Bucket 0 holds all up to 2^-20 s (0.95 us), bucket n what is in (2^(n-21), 2^(n-20)] s,
  * the last all above 2^10 s. Powers of two of a second, not of a nanosecond: so these are the native histograms'
@@ -47,18 +49,21 @@ struct cpu_usage {
 	__u64 run_ns;
 	__u64 involuntary;
 	__u64 migrations;
+	__u64 fault_wait_ns;       /* in major page faults */
 	struct latency_value wait; /* for a CPU, ready to run */
 };
-_Static_assert(sizeof(struct cpu_usage) == 288, "cpu_usage");
+_Static_assert(sizeof(struct cpu_usage) == 296, "cpu_usage");
 
-/* What the kernel's own account of a thread said when it was last added to its cgroup. */
+/* What the kernel's own account of a thread said when it was last added to its cgroup; counts by their lower half. With
+ * more than 48 bytes the kernel takes the next larger piece of memory for each thread. */
 struct task_account {
 	__u64 run_ns;
 	__u64 wait_ns;
-	__u64 involuntary;
-	__u64 migrations;
+	__u32 involuntary;
+	__u32 migrations;
+	struct fault_wait fault;
 };
-_Static_assert(sizeof(struct task_account) == 32, "task_account");
+_Static_assert(sizeof(struct task_account) == 48, "task_account");
 
 /* Who a thread reclaims memory for: the host is short of it, or its cgroup is at its limit. */
 enum reclaim_scope {

@@ -78,6 +78,7 @@ static int make_table(struct agent *agent, uint64_t seed)
 		.memory = is_told(agent, USAGE_MEMORY, agent->config->usage_memory),
 		.block = is_told(agent, USAGE_BLOCK, agent->config->usage_block),
 		.tcp = is_told(agent, USAGE_TCP, agent->config->usage_tcp),
+		.faults = agent->config->usage_scheduler && usage_has_faults(agent->usage),
 		.limit = CGROUPS_MAX,
 		.keep_gone_ns = KEEP_GONE_NS,
 		.gone_max = GONE_MAX,

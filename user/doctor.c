@@ -77,7 +77,11 @@ static void tell_usage(const struct config *config)
 	tell_usage_family(usage, USAGE_MEMORY, config->usage_memory, "stalls for memory, OOM kills");
 	tell_usage_family(usage, USAGE_BLOCK, config->usage_block, "latency of block requests");
 	tell_usage_family(usage, USAGE_TCP, config->usage_tcp, "TCP retransmits, resets, connects, drops");
-	tell("no", "usage", "time of major page faults: no hook that every kernel has tells it");
+	if (config->usage_scheduler && usage_has(usage, USAGE_SCHEDULER))
+		tell(usage_has_faults(usage) ? "ok" : "no", "usage",
+		     usage_has_faults(usage) ? "waits in major page faults" :
+					       "waits in major page faults: this kernel does not say who is in one; "
+					       "it needs 5.15 or CONFIG_MEMCG");
 	usage_free(usage);
 }
 

@@ -40,7 +40,7 @@ postgres_files() {
 # of truth's: the last one makes 10,000 cgroups.
 containers() {
     local kernel=$1 results=build/test-results/vm/$1-containers files=()
-    local cases="cpu throttled memory oom short io netem sum" command result=0
+    local cases="cpu throttled memory oom short io fault swap netem sum" command result=0
     [ "${TRUTH_CASES:-}" != '*' ] || cases=""
     [ -x build/tests/e2e/container_truth ] || return 0
     for program in tc ip; do

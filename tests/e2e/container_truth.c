@@ -4,6 +4,7 @@
  * and on v2, whichever is here. Makes its own cgroups, starts the agent for them alone (--all: for the whole host, in a
  * VM), prints TAP. The witness: no line of sonde is used.
  */
+#include "container_fault.h"
 #include "container_io.h"
 #include "container_lab.h"
 #include "container_netem.h"
@@ -386,6 +387,7 @@ int main(int argc, char **argv)
 	} cases[] = { { "cpu", case_cpu, false },       { "throttled", case_throttled, false },
 		      { "memory", case_memory, false }, { "oom", case_oom, false },
 		      { "short", case_short, false },   { "io", case_io, false },
+		      { "fault", case_fault, false },   { "swap", case_swap, true },
 		      { "netem", case_netem, false },   { "sum", case_sum, true },
 		      { "churn", case_churn, false } };
 	struct lab lab = { .number = 0 };

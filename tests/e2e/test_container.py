@@ -59,7 +59,7 @@ def test_truth_of_cgroups():
     done = subprocess.run([TRUTH, http_lab.SONDE, "--json", report], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           text=True, timeout=150, check=False)
     print(done.stdout)
-    assert len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) == 10, done.stdout
+    assert len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) == 11, done.stdout
     assert done.returncode == 0, done.stdout
 
 

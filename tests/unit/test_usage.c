@@ -196,6 +196,7 @@ static int setup_trees(void **state, const char *block_controller)
 		.memory = true,
 		.block = true,
 		.tcp = true,
+		.faults = true,
 		.source = { .ctx = fixture,
 			    .each_cpu = each_cpu,
 			    .each_events = each_events,
@@ -455,6 +456,8 @@ static void test_events(void **state)
 	struct usage_events *other = &add_cgroup(fixture, "/a.service/x", 0)->events;
 	struct recorder recorder;
 
+	fixture->records[0].cpu.fault_wait_ns = SECOND / 2;
+	fixture->records[1].cpu.fault_wait_ns = SECOND;
 	one->retransmits = 3;
 	other->retransmits = 4;
 	one->reclaims[USAGE_RECLAIM_CGROUP] = 5;
@@ -468,6 +471,7 @@ static void test_events(void **state)
 	walk(fixture, 1000, &recorder);
 #define VALUE(key) recorder_value(&recorder, "container_" key)
 	assert_float_equal(VALUE("tcp_retransmitted_segments_total{id=\"/a.service\"}"), 7, 0);
+	assert_float_equal(VALUE("memory_major_fault_seconds_total{id=\"/a.service\"}"), 1.5, 0);
 	assert_float_equal(VALUE("memory_direct_reclaims_total{id=\"/a.service\",scope=\"cgroup\"}"), 5, 0);
 	assert_float_equal(VALUE("memory_direct_reclaims_total{id=\"/a.service\",scope=\"host\"}"), 0, 0);
 	assert_float_equal(VALUE("memory_direct_reclaim_seconds_total{id=\"/a.service\",scope=\"cgroup\"}"), 0.25, 0);

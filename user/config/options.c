@@ -207,8 +207,8 @@ const struct config_option config_options[] = {
 		.kind = OPTION_BOOL,
 		FIELD(usage_scheduler),
 		.fallback = "true",
-		.help = "Count CPU time, run-queue latency, involuntary switches and migrations of each container and "
-			"service in the kernel.",
+		.help = "Count CPU time, run-queue latency, waits in major page faults, involuntary switches and "
+			"migrations of each container and service in the kernel.",
 	},
 	{
 		.name = "usage.memory",

@@ -41,6 +41,7 @@ struct usage_table_config {
 	struct usage_source source;
 	const struct container_table *cgroups; /* borrowed: for labels; NULL: the id alone */
 	bool scheduler, memory, block, tcp;    /* what is told */
+	bool faults;                           /* with the scheduler's */
 	size_t limit;                          /* cgroups, and containers, at most */
 	uint64_t keep_gone_ns;                 /* how long a container that is gone is still told */
 	size_t gone_max;                       /* of them, so many at most: the first to go leave first */

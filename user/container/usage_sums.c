@@ -38,6 +38,7 @@ void usage_sums_add(struct usage_sums *sum, const struct usage_sums *more)
 	sum->cpu.run_ns += more->cpu.run_ns;
 	sum->cpu.involuntary += more->cpu.involuntary;
 	sum->cpu.migrations += more->cpu.migrations;
+	sum->cpu.fault_wait_ns += more->cpu.fault_wait_ns;
 	add_latency(&sum->cpu.wait, &more->cpu.wait);
 	add_events(&sum->events, &more->events);
 }

@@ -41,6 +41,12 @@ static const struct counter_family cpu_counters[] = {
 		1),
 };
 
+static const struct counter_family fault_counters[] = {
+	COUNTER("container_memory_major_fault_seconds_total",
+		"Time that threads in major page faults waited for pages to be read, and then for a CPU.", "seconds",
+		cpu.fault_wait_ns, (double)NS_PER_SECOND),
+};
+
 #define RECLAIMS "container_memory_direct_reclaims_total"
 #define RECLAIMS_HELP "Times that a thread had to free memory before it got some, by what was short of it."
 #define RECLAIM_SECONDS "container_memory_direct_reclaim_seconds_total"
@@ -330,6 +336,8 @@ static void visit(void *ctx, const struct metric_visitor *visitor)
 		visit_counters(table, visitor, cpu_counters, sizeof(cpu_counters) / sizeof(cpu_counters[0]));
 		visit_latency(table, visitor, &wait_family);
 	}
+	if (table->config.faults)
+		visit_counters(table, visitor, fault_counters, sizeof(fault_counters) / sizeof(fault_counters[0]));
 	if (table->config.memory) {
 		visit_counters(table, visitor, memory_counters, sizeof(memory_counters) / sizeof(memory_counters[0]));
 		visit_series(table, visitor, &kill_family);

@@ -104,6 +104,8 @@ MUST_CHECK int backend_probe(const struct btf *btf, enum config_backend backend,
 
 /* --- kernel.c: what the running kernel's BTF says */
 bool kernel_has_function(const struct btf *btf, const char *name);
+/* In the structure itself, not in one without a name inside of it. */
+bool kernel_has_member(const struct btf *btf, const char *structure, const char *name);
 bool kernel_has_tracepoint(const struct btf *btf, const char *name);
 /* Number of parameters, or -ENOENT. */
 int kernel_function_arity(const struct btf *btf, const char *name);

@@ -108,6 +108,9 @@ static int load_all(struct usage *usage, const struct config *config, struct cap
 		return -ENOENT;
 	}
 	usage_find_trees(usage);
+	/* As is_in_fault in bpf/fault.h. COMPAT(kernel 5.14) */
+	usage->faults = kernel_has_function(btf, "bpf_task_pt_regs") ||
+			kernel_has_member(btf, "task_struct", "in_user_fault");
 	wanted = usage_check_families(usage, btf, wanted_families(config));
 	if (wanted) {
 		error = load_best(usage, btf, config, wanted, ret_error);
@@ -178,6 +181,11 @@ void usage_free(struct usage *usage)
 bool usage_has(const struct usage *usage, enum usage_family family)
 {
 	return usage->families & 1U << family;
+}
+
+bool usage_has_faults(const struct usage *usage)
+{
+	return usage->faults && usage_has(usage, USAGE_SCHEDULER);
 }
 
 const char *usage_missing(const struct usage *usage, enum usage_family family)

@@ -34,6 +34,8 @@ void usage_free(struct usage *usage);
 bool usage_has(const struct usage *usage, enum usage_family family);
 /* Why a family that is switched on is not told, or not whole; "" when it is. */
 const char *usage_missing(const struct usage *usage, enum usage_family family);
+/* Are waits in page faults told with USAGE_SCHEDULER? */
+bool usage_has_faults(const struct usage *usage);
 /* "cpu", or "" for the v2 tree. */
 const char *usage_controller(const struct usage *usage);
 /* Whose ids details of USAGE_DETAIL_BLOCK have: "blkio", or "" for the v2 tree. */

@@ -28,6 +28,7 @@ struct usage {
 	struct cpu_usage *values; /* one for each CPU, owned */
 	uint64_t repaired_losses; /* lost tasks and cgroups at the last look */
 	uint32_t families;        /* bits 1 << enum usage_family that are loaded */
+	bool faults;              /* the kernel says which threads are inside of a page fault */
 	struct capture_error missing[USAGE_FAMILIES];
 };
 

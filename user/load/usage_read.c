@@ -19,6 +19,7 @@ static void add_cpu(struct usage_cpu *sum, const struct cpu_usage *value)
 	sum->run_ns += value->run_ns;
 	sum->involuntary += value->involuntary;
 	sum->migrations += value->migrations;
+	sum->fault_wait_ns += value->fault_wait_ns;
 	sum->wait.sum_ns += value->wait.sum_ns;
 	for (size_t i = 0; i < USAGE_LATENCY_BUCKETS; i++)
 		sum->wait.counts[i] += value->wait.counts[i];

@@ -76,5 +76,6 @@ struct usage_cpu {
 	uint64_t run_ns;
 	uint64_t involuntary; /* switches */
 	uint64_t migrations;
+	uint64_t fault_wait_ns; /* in major page faults */
 	struct usage_latency wait;
 };

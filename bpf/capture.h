@@ -52,7 +52,7 @@ static __always_inline void event_tell(struct scratch *scratch, __u32 full_lengt
 	event->full_length = full_length;
 	event->captured_length = filled;
 	event->header.length = sizeof(*event) + filled;
-	if (!ring_put(event, sizeof(*event) + filled, capture->waiting)) {
+	if (!ring_put_segment(event, filled, capture->waiting)) {
 		count_add(COUNT_SEGMENTS, 1);
 		count_add(COUNT_CAPTURED_BYTES, filled);
 	}
@@ -365,8 +365,12 @@ static __always_inline __u64 transfer_connection(struct scratch *scratch, struct
 	if (!connection->announced) {
 		process_sighted();
 		connection_announce(scratch, connection, ret_positions->own, ret_positions->other);
+		if (!connection->announced) {
+			connection_cut(connection, transfer);
+			return 0;
+		}
 	}
-	if (connection->announced && !connection->family_unix && asked == REQUEST_NONE)
+	if (!connection->family_unix && asked == REQUEST_NONE)
 		recent_put(&scratch->recent, key.sock, connection, generation);
 	return connection->conn_id;
 }

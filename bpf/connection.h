@@ -205,6 +205,14 @@ static __noinline void connection_announce(struct scratch *scratch, struct conne
 		connection->announced = 1;
 }
 
+/* Its opening found no room, and what it moves means nothing to user space without. The next call tries again. */
+static __always_inline void connection_cut(struct connection_value *connection, const struct transfer *transfer)
+{
+	count_add(COUNT_CUT_OPENINGS, !connection->cut);
+	connection->cut = 1;
+	count_lost(transfer->direction, transfer->length);
+}
+
 static __noinline struct connection_value *connection_new(struct transfer *transfer)
 {
 	struct connection_key key = { .sock = (__u64)transfer->sock };
@@ -250,8 +258,8 @@ static __always_inline void end_tell(struct connection_value *connection, struct
 	end->reason = connection->end_reason;
 	end->skipped[FLOW_RECEIVE] = connection->silent[FLOW_RECEIVE];
 	end->skipped[FLOW_SEND] = connection->silent[FLOW_SEND];
-	if (connection->announced)
-		ring_put(end, sizeof(*end), 0);
+	if (connection->announced && ring_put(end, sizeof(*end), 0))
+		count_add(COUNT_CUT_ENDS, 1);
 }
 
 /* The socket is gone. */

@@ -260,14 +260,18 @@ enum counter {
 				*/
 	COUNT_SCARCE_CALLS,    /* captured in part, because the ring was filling up */
 	COUNT_STOOD_IN,        /* TCP's states told while perf's program for them was skipped: see lifecycle.h */
+	COUNT_LOST_RECEIVED,   /* bytes of calls that found no room in the ring, by enum flow_direction */
+	COUNT_LOST_SENT,
+	COUNT_CUT_OPENINGS, /* connections whose opening found no room when they were first seen */
+	COUNT_CUT_ENDS,     /* connections whose end found none */
 	COUNTER_COUNT,
 };
 
-/* Of one processor: two cache lines that no other one writes. */
+/* Of one processor: three cache lines that no other one writes. */
 struct counts {
-	__u64 value[16];
+	__u64 value[24];
 };
-_Static_assert(COUNTER_COUNT <= 16, "counts");
+_Static_assert(COUNTER_COUNT <= 24, "counts");
 
 /* A connection, keyed by the address of its struct sock. Written by the kernel side alone: see ask.h. */
 struct connection_key {
@@ -297,7 +301,8 @@ struct connection_value {
 	__u8 recent_slot; /* see recent.h: the verifier lets nobody reckon with the address of a socket */
 	__u16 states;     /* of TCP, that were reached: bits */
 	__u8 http;        /* a call began with an HTTP message: chunks may follow */
-	__u8 reserved[3];
+	__u8 cut;         /* among COUNT_CUT_OPENINGS */
+	__u8 reserved[2];
 };
 _Static_assert(sizeof(struct connection_value) == 64, "connection_value");
 

@@ -16,12 +16,13 @@ const volatile struct selected_cgroup selected_cgroups[SELECT_CGROUPS_MAX] = {};
 const volatile bool ports_selected = false; /* there are PORT_SELECTED rules */
 const volatile bool ports_ruled = false;    /* there are rules at all */
 const volatile bool capture_unix = true;
-const volatile __u32 call_bytes_max = 131072; /* captured of one call at most */
-const volatile __u32 ring_wakeup_bytes = 0;   /* wake user space when so much is waiting */
-const volatile bool wake_at_exec = false;     /* a new process is looked at before it does much */
-const volatile __u32 ring_scarce_bytes = 0;   /* see scarce_limit */
-const volatile __u32 ring_look_bytes = 0;     /* a processor looks at the ring's filling after adding so much */
-const volatile bool tell_goroutines = false;  /* somebody asks who made a call in a Go process */
+const volatile __u32 call_bytes_max = 131072;  /* captured of one call at most */
+const volatile __u32 ring_wakeup_bytes = 0;    /* wake user space when so much is waiting */
+const volatile bool wake_at_exec = false;      /* a new process is looked at before it does much */
+const volatile __u32 ring_scarce_bytes = 0;    /* see scarce_limit */
+const volatile __u32 ring_segment_bytes = ~0U; /* what is behind is for openings and ends of connections */
+const volatile __u32 ring_look_bytes = 0;      /* a processor looks at the ring's filling after adding so much */
+const volatile bool tell_goroutines = false;   /* somebody asks who made a call in a Go process */
 const volatile __u8 call_kinds[CALL_NUMBERS] = {};
 
 /* Set when the last hook is attached: before, a request could be seen whose response is not. */
@@ -246,6 +247,26 @@ static __always_inline int ring_put(void *event, __u64 length, __u64 waiting)
 
 	if (error)
 		count_add(LOST_RING_FULL, 1);
+	return error;
+}
+
+static __always_inline void count_lost(__u32 direction, __u32 bytes)
+{
+	count_add(direction == FLOW_RECEIVE ? COUNT_LOST_RECEIVED : COUNT_LOST_SENT, bytes);
+}
+
+/* What a call moved. The last of the ring is left to openings and ends: while these are told, positions tell what of a
+ * connection was lost. */
+static __always_inline int ring_put_segment(struct segment_event *event, __u32 captured, __u64 waiting)
+{
+	int error = -1;
+
+	if (waiting < ring_segment_bytes)
+		error = ring_put(event, sizeof(*event) + captured, waiting);
+	else
+		count_add(LOST_RING_FULL, 1);
+	if (error)
+		count_lost(event->direction, event->full_length);
 	return error;
 }
 

@@ -151,7 +151,7 @@ static __always_inline bool small_tell(struct scratch *scratch, __u64 conn_id, s
 	event->full_length = length;
 	event->captured_length = copied;
 	event->header.length = sizeof(*event) + copied;
-	if (!ring_put(event, sizeof(*event) + copied, waiting)) {
+	if (!ring_put_segment(event, copied, waiting)) {
 		struct counts *counts = counts_get();
 
 		if (counts) {

@@ -119,30 +119,32 @@ static __always_inline long plain_copy(void *target, __u32 length, const struct 
 
 /* The kernel wants to know at compile time how much is reserved: few sizes, so that little is wasted. PLAIN_ABSENT:
  * nothing was told, the pages are to be brought first. */
-#define PLAIN_PUT(NAME, ROOM)                                                             \
-	__noinline int NAME(__u32 length)                                                 \
-	{                                                                                 \
-		struct tls_thread *thread = tls_thread_known();                           \
-		struct plain_event *event;                                                \
-                                                                                          \
-		if (!thread)                                                              \
-			return -1;                                                        \
-		event = bpf_ringbuf_reserve(&events, sizeof(*event) + (ROOM), 0);         \
-		if (!event)                                                               \
-			return -1;                                                        \
-		__builtin_memcpy(event, &thread->event, sizeof(*event));                  \
-		barrier_var(length);                                                      \
-		if (length > (ROOM) || plain_copy((void *)(event + 1), length, thread)) { \
-			if (may_sleep && !thread->brought) {                              \
-				bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);             \
-				return PLAIN_ABSENT;                                      \
-			}                                                                 \
-			count_add(LOST_READ_USER, 1);                                     \
-			event->captured_length = 0;                                       \
-			event->captured_offset = 0;                                       \
-		}                                                                         \
-		bpf_ringbuf_submit(event, ring_flags(thread->waiting));                   \
-		return 0;                                                                 \
+#define PLAIN_PUT(NAME, ROOM)                                                              \
+	__noinline int NAME(__u32 length)                                                  \
+	{                                                                                  \
+		struct tls_thread *thread = tls_thread_known();                            \
+		struct plain_event *event;                                                 \
+                                                                                           \
+		if (!thread)                                                               \
+			return -1;                                                         \
+		event = thread->waiting < ring_segment_bytes ?                             \
+				bpf_ringbuf_reserve(&events, sizeof(*event) + (ROOM), 0) : \
+				NULL;                                                      \
+		if (!event)                                                                \
+			return -1;                                                         \
+		__builtin_memcpy(event, &thread->event, sizeof(*event));                   \
+		barrier_var(length);                                                       \
+		if (length > (ROOM) || plain_copy((void *)(event + 1), length, thread)) {  \
+			if (may_sleep && !thread->brought) {                               \
+				bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);              \
+				return PLAIN_ABSENT;                                       \
+			}                                                                  \
+			count_add(LOST_READ_USER, 1);                                      \
+			event->captured_length = 0;                                        \
+			event->captured_offset = 0;                                        \
+		}                                                                          \
+		bpf_ringbuf_submit(event, ring_flags(thread->waiting));                    \
+		return 0;                                                                  \
 	}
 
 PLAIN_PUT(plain_put_small, 512)
@@ -186,6 +188,8 @@ __noinline int plain_step(__u32 last)
 		error = plain_put(part);
 	}
 	count_add(error ? LOST_RING_FULL : COUNT_SEGMENTS, 1);
+	if (error)
+		count_lost(event->direction, event->full_length);
 	count_add(COUNT_CAPTURED_BYTES, error ? 0 : part);
 	thread->buffer += part;
 	thread->told += event->full_length;

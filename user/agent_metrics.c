@@ -91,6 +91,16 @@ static void visit_capture(struct agent *agent, const struct metric_visitor *out)
 	tell_one(out, "sonde_scarce_calls_total", METRIC_COUNTER, "",
 		 "Calls of which only the first bytes were copied because the ring was filling up.",
 		 (double)figures.scarce_calls);
+	begin(out, "sonde_lost_bytes_total", METRIC_COUNTER, "bytes",
+	      "Bytes that observed calls moved, and of which no word reached the agent: no room in the ring.");
+	tell_labelled(out, "direction", "receive", (double)figures.lost_received_bytes);
+	tell_labelled(out, "direction", "transmit", (double)figures.lost_sent_bytes);
+	out->family_end(out->ctx);
+	begin(out, "sonde_cut_connections_total", METRIC_COUNTER, "",
+	      "Connections whose first bytes, or whose end, the agent was not told: no room in the ring.");
+	tell_labelled(out, "at", "beginning", (double)figures.cut_openings);
+	tell_labelled(out, "at", "end", (double)figures.cut_ends);
+	out->family_end(out->ctx);
 }
 
 static void visit_streams(const struct agent *agent, const struct metric_visitor *out)
@@ -111,6 +121,13 @@ static void visit_streams(const struct agent *agent, const struct metric_visitor
 	tell_one(out, "sonde_stream_unseen_exchanges_max_total", METRIC_COUNTER, "",
 		 "Exchanges that may have been lost beyond those that are counted as such, at most.",
 		 (double)losses->unseen_exchanges_max);
+	begin(out, "sonde_stream_unseen_bytes_total", METRIC_COUNTER, "bytes",
+	      "Bytes that both flows of a connection lost together: in them those exchanges would be.");
+	tell_labelled(out, "direction", "request", (double)losses->unseen_request_bytes);
+	tell_labelled(out, "direction", "response", (double)losses->unseen_response_bytes);
+	out->family_end(out->ctx);
+	tell_one(out, "sonde_stream_unseen_connections_total", METRIC_COUNTER, "",
+		 "Connections of which both flows lost bytes together.", (double)losses->unseen_connections);
 	tell_one(out, "sonde_stream_reordered_segments_total", METRIC_COUNTER, "",
 		 "Segments that came out of order and were put right.", (double)losses->reordered_segments);
 	tell_one(out, "sonde_connections", METRIC_GAUGE, "", "Connections that are followed now.",

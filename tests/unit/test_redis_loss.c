@@ -221,6 +221,11 @@ static void finish(uint64_t *ret_lost, uint64_t *ret_unseen)
 	losses = stream_table_losses(world.table);
 	*ret_lost = losses->out_of_step[STEP_RESPONSE_ALONE] + losses->out_of_step[STEP_REQUEST_LOST];
 	*ret_unseen = losses->unseen_exchanges_max;
+	/* One connection; the shortest command and reply have 11 and 4 bytes. */
+	assert_int_equal(losses->unseen_connections, *ret_unseen > 0);
+	assert_true(losses->unseen_request_bytes >= *ret_unseen * 11 &&
+		    losses->unseen_response_bytes >= *ret_unseen * 4);
+	assert_int_equal(losses->unseen_request_bytes > 0, *ret_unseen > 0);
 	stream_table_free(world.table);
 	free(world.sent);
 }

@@ -429,6 +429,23 @@ static void segments_of_nobody_are_counted(void **state)
 	world_done(&world);
 }
 
+static void all_bytes_lost_is_unknown(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_init(&world);
+	world_open(&world);
+	world.position[DIRECTION_RECEIVE] += 30;
+	world.position[DIRECTION_SEND] += 7;
+	world_end(&world, END_CLOSED, END_NORMAL);
+	world_outwait(&world);
+	assert_int_equal(world.report_count, 2);
+	assert_report(&world, 0, UNPARSED_UNKNOWN, 30, 7, false);
+	assert_int_equal(world_skipped(&world, SKIP_GAP), 37);
+	world_done(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +459,7 @@ int main(void)
 		cmocka_unit_test(almost_tls_is_unknown),
 		cmocka_unit_test(silent_connections_are_not_told),
 		cmocka_unit_test(undecided_at_the_end_is_unknown),
+		cmocka_unit_test(all_bytes_lost_is_unknown),
 		cmocka_unit_test(old_connection_begins_at_a_boundary),
 		cmocka_unit_test(old_response_does_not_wait),
 		cmocka_unit_test(old_connection_is_given_up_when_both_fail),

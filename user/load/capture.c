@@ -19,6 +19,8 @@ IMAGE_OPENER(capture)
 /* The ring wakes the agent when it is a quarter full, and is scarce, so that bulk is cut short, when half full. */
 #define WAKEUP_FRACTION 4
 #define SCARCE_FRACTION 2
+/* The last of it is for openings and ends of connections. */
+#define RESERVED_FRACTION 16
 /* A processor looks at how full it is after adding so much. */
 #define LOOK_FRACTION 512
 
@@ -85,6 +87,8 @@ static int configure(struct capture *capture, const struct config *config, struc
 	bpf->rodata->wake_at_exec = config->capture_tls;
 	bpf->rodata->tell_goroutines = wants_spans(config);
 	bpf->rodata->ring_scarce_bytes = (uint32_t)(config->capture_ring_bytes / SCARCE_FRACTION);
+	bpf->rodata->ring_segment_bytes =
+		(uint32_t)(config->capture_ring_bytes - config->capture_ring_bytes / RESERVED_FRACTION);
 	bpf->rodata->have_rdonly_cast = kernel_has_function(btf, "bpf_rdonly_cast");
 	bpf->rodata->receive_has_nonblock = kernel_function_arity(btf, "tcp_recvmsg") == 6;
 	calls_fill(bpf->rodata->call_kinds);

@@ -95,7 +95,9 @@ struct capture_figures {
 	uint64_t silent_segments; /* not sent, as asked */
 	uint64_t truncated_calls;
 	uint64_t scarce_calls;
-	uint64_t malformed_events; /* refused by the receiver: the two sides disagree */
+	uint64_t lost_received_bytes, lost_sent_bytes; /* of calls that found no room in the ring */
+	uint64_t cut_openings, cut_ends;               /* connections of which these found none */
+	uint64_t malformed_events;                     /* refused by the receiver: the two sides disagree */
 };
 
 MUST_CHECK int capture_read_figures(struct capture *capture, struct capture_figures *ret_figures);

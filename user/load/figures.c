@@ -132,6 +132,10 @@ int capture_read_figures(struct capture *capture, struct capture_figures *ret_fi
 	figures.silent_segments = counter_sum(capture, COUNT_SILENT_SEGMENTS);
 	figures.truncated_calls = counter_sum(capture, COUNT_TRUNCATED_CALLS);
 	figures.scarce_calls = counter_sum(capture, COUNT_SCARCE_CALLS);
+	figures.lost_received_bytes = counter_sum(capture, COUNT_LOST_RECEIVED);
+	figures.lost_sent_bytes = counter_sum(capture, COUNT_LOST_SENT);
+	figures.cut_openings = counter_sum(capture, COUNT_CUT_OPENINGS);
+	figures.cut_ends = counter_sum(capture, COUNT_CUT_ENDS);
 	*ret_figures = figures;
 	return 0;
 }

@@ -36,6 +36,7 @@ static void configure(struct tls_bpf *bpf, const struct capture_bpf *capture)
 	bpf->rodata->call_bytes_max = capture->rodata->call_bytes_max;
 	bpf->rodata->ring_wakeup_bytes = capture->rodata->ring_wakeup_bytes;
 	bpf->rodata->ring_scarce_bytes = capture->rodata->ring_scarce_bytes;
+	bpf->rodata->ring_segment_bytes = capture->rodata->ring_segment_bytes;
 	bpf->rodata->have_rdonly_cast = capture->rodata->have_rdonly_cast;
 }
 

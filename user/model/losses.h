@@ -54,4 +54,7 @@ struct stream_losses {
 	/* So many more exchanges may have been lost, at most, of which neither the request nor the response was seen:
 	 * what lost bytes of both have room for. Of protocols whose `passed` says how many bytes these are. */
 	uint64_t unseen_exchanges_max;
+	/* What both flows of a connection lost together, where such exchanges may be, and of how many connections. */
+	uint64_t unseen_request_bytes, unseen_response_bytes;
+	uint64_t unseen_connections;
 };

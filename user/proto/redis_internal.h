@@ -230,6 +230,7 @@ struct redis_state {
 	bool subscriptions_unsure : 1;
 	bool torn : 1; /* adrift, and what was lost last was inside of an aggregate: its values may follow */
 	bool resp3 : 1;
+	bool both_lost : 1; /* it is among unseen_connections */
 	bool monitor : 1;
 	bool opaque : 1;
 	uint8_t silence; /* enum redis_silence */

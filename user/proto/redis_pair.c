@@ -283,12 +283,18 @@ void redis_pair_account(struct redis_state *state, const struct proto_sink *sink
 {
 	uint32_t commands = unseen_commands - state->accounted;
 	uint32_t replies = state->unseen[FLOW_RESPONSE];
+	uint32_t unseen = smaller(commands / (state->inlined ? INLINE_BYTES_MIN : COMMAND_BYTES_MIN),
+				  replies / (state->resp3 ? REPLY3_BYTES_MIN : REPLY_BYTES_MIN));
 
-	commands /= state->inlined ? INLINE_BYTES_MIN : COMMAND_BYTES_MIN;
-	replies /= state->resp3 ? REPLY3_BYTES_MIN : REPLY_BYTES_MIN;
-	sink->losses->unseen_exchanges_max += smaller(commands, replies);
 	state->accounted = unseen_commands;
 	state->unseen[FLOW_RESPONSE] = 0;
+	if (!unseen)
+		return;
+	sink->losses->unseen_exchanges_max += unseen;
+	sink->losses->unseen_request_bytes += commands;
+	sink->losses->unseen_response_bytes += replies;
+	sink->losses->unseen_connections += !state->both_lost;
+	state->both_lost = true;
 }
 
 /* From here on, and up to the next loss, each reply answers the first command. */

@@ -268,9 +268,11 @@ static void conclude_parsed(struct stream_table *table, struct connection *conn)
 
 void connection_conclude(struct stream_table *table, struct connection *conn)
 {
-	const struct connection_rest *rest = conn->rest;
+	struct connection_rest *rest = conn->rest;
 
 	conn->closing = true;
+	for (unsigned int d = 0; d < 2 && rest && conn->phase == PHASE_DETECT; d++)
+		rest->bytes[d] += rest->lanes[d].torn;
 	if (rest && conn->phase == PHASE_DETECT &&
 	    (rest->bytes[0] || rest->bytes[1] || rest->lanes[0].head || rest->lanes[1].head))
 		connection_unparsed(table, conn, UNPARSED_UNKNOWN, NULL);

@@ -182,10 +182,19 @@ static __always_inline bool aead_seal_told(struct tls_thread *thread, struct tls
 	return !aead_is_joined(call->session);
 }
 
-/* A record inside of a call that tells it itself: an SSL_read of the same library, or another form of the function. */
-static __always_inline bool aead_is_inside(const struct tls_thread *thread, const struct tls_call *call)
+/* A record inside of a call that tells it itself: an SSL_read of the same library, or another form of the function,
+ * which has the same context. With another one that call has not returned, and never will. */
+static __always_inline bool aead_is_inside(struct tls_thread *thread, const struct tls_call *call)
 {
-	return thread->depth && thread->calls[0].stack > call->stack;
+	const struct tls_call *outer = &thread->calls[0];
+
+	if (!thread->depth || outer->stack <= call->stack)
+		return false;
+	if (outer->library != TLS_LIBRARY_AEAD || outer->session == call->session)
+		return true;
+	tls_call_lost(outer->session);
+	thread->depth = 0;
+	return false;
 }
 
 /* 1: the return is not to be hooked. */

@@ -158,3 +158,29 @@ def test_rustls_without_symbols(lab, certificate):
     assert re.search(r"^no +tls +\S+/server-stripped: rustls, not read: .*symbols", text, re.MULTILINE)
     lab.run([build("hyper", program="client"), "20", "2", "0", *ports], "client")
     lab.expect({lab.key(UNREAD, "servers", tls_library="rustls"): 20, lab.key(SERVER, "servers"): 0})
+
+
+def hook_runs(samples):
+    hooks = {s.labels["program"] for s in samples if s.name == "sonde_hook_info" and "probe" in s.labels["hook"]}
+    return total([s for s in samples if s.labels.get("program") in hooks], "sonde_bpf_program_runs_total")
+
+
+def test_hooks_of_rustls(lab, certificate, tmp_path_factory):
+    """A read and a write on each end: entries, and returns where the kernel cannot leave them out."""
+    program, requests = build("hyper", program="client"), 2000
+    first, counting = lab.agent, Agent(lab.agent.cgroup, str(tmp_path_factory.mktemp("counting") / "sonde.log"),
+                                       "--capture.program-stats")
+    try:
+        lab.agent = counting
+        known(lab, certificate, program)
+        ports = hyper(lab, certificate, servers=1)
+        before = hook_runs(counting.samples())
+        lab.run([program, "1", str(requests), "0", *ports], "client")
+        wait_until(lambda: total(counting.samples(), CLIENT, service_name=f"{lab.prefix}-client") == requests, 5,
+                   "all requests")
+        each = (hook_runs(counting.samples()) - before) / requests
+        print(f"{each / 2:.2f} hooks for a request on each end")
+        assert round(each) in (6, 8) and abs(each - round(each)) < 0.1
+    finally:
+        lab.agent = first
+        counting.stop()

@@ -215,6 +215,27 @@ static void a_key_is_changed(void **state)
 	scene_finish(&scene);
 }
 
+/* When both directions are known their ciphertext is not looked at any more: requests alone would be told as such. */
+static void a_key_is_changed_late(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_begin(&scene);
+	scene_hello(&scene, 3);
+	serve(&scene);
+	freed(&scene, 2);
+	opened(&scene, 1, "Q000000", 0x33);
+	sealed(&scene, 4, "R000000", 0x44);
+	scene_end_conn(&scene, 3);
+	tls_tick(scene.tls, scene.world.now_ns + 1000000000);
+	tls_tick(scene.tls, scene.world.now_ns + 3000000000);
+	assert_int_equal(scene.world.exchange_count, 1);
+	assert_int_equal(tls_table_counts(scene.tls)->sessions[TLS_JOIN_NONE], 1);
+	assert_int_equal(tls_table_sessions(scene.tls), 0);
+	scene_finish(&scene);
+}
+
 /* In whatever order keys and connection go. */
 static void halves_end(void **state)
 {
@@ -321,6 +342,7 @@ int main(void)
 		cmocka_unit_test(a_half_is_joined_late),
 		cmocka_unit_test(requests_go_to_the_half_that_speaks),
 		cmocka_unit_test(a_key_is_changed),
+		cmocka_unit_test(a_key_is_changed_late),
 		cmocka_unit_test(halves_end),
 		cmocka_unit_test(a_connection_takes_its_halves_along),
 		cmocka_unit_test(a_long_upload_is_answered),

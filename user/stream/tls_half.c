@@ -3,9 +3,9 @@
  * Sessions of which the hooks see each direction by itself: a key of a cipher is one direction of one connection
  * (bpf/tls_aead.h). What makes one stream of them is that both are joined with the same connection, each by its own
  * ciphertext. The first one's id is the stream's: it leads, the others are its parts. TLS 1.3 may change a direction's
- * key: its next half goes on where the last one ended. Each half is told in the order in which it spoke, and what a
- * direction says is told before the ciphertext leaves and after it has come: so how far the other one has come is known
- * by what was told before.
+ * key: its next half goes on where the last one ended, as long as the ciphertext is looked at. Each half is told in the
+ * order in which it spoke, and what a direction says is told before the ciphertext leaves and after it has come: so how
+ * far the other one has come is known by what was told before.
  *
  * Considered and rejected: to open a stream for a half alone when no connection is found. Requests without responses
  * would be counted as such, and responses alone as nothing.
@@ -59,14 +59,17 @@ bool tls_half_leads(struct tls_table *table, struct tls_session *half, struct tl
 	return false;
 }
 
-void tls_half_place(const struct tls_session *half, struct segment *segment)
+bool tls_half_place(const struct tls_session *half, struct segment *segment)
 {
 	struct tls_session *lead = half->lead;
 
+	if (lead->broken)
+		return false;
 	segment->conn_id = lead->tls_id;
 	segment->position += half->base;
 	segment->peer_position = lead->reach[half->direction ^ 1];
 	lead->reach[half->direction] = segment->position + segment->length;
+	return true;
 }
 
 static void unlink_part(struct tls_table *table, struct tls_session *part)
@@ -86,6 +89,10 @@ struct tls_session *tls_half_end(struct tls_table *table, struct tls_session *ha
 	half->over = true;
 	if (!lead)
 		return half;
+	/* Should the other direction speak again, this one's key was changed, and the ciphertext is not looked at any
+	 * more: requests would be left without their responses. */
+	if (lead->speaks[0] && lead->speaks[1])
+		lead->broken = true;
 	if (lead->speaks[half->direction] == half)
 		lead->speaks[half->direction] = NULL;
 	if (half != lead)

@@ -48,9 +48,8 @@ static void pass(struct tls_table *table, const struct tls_session *session, con
 {
 	struct segment placed = *segment;
 
-	if (session->half)
-		tls_half_place(session, &placed);
-	stream_on_segment(table->streams, &placed);
+	if (!session->half || tls_half_place(session, &placed))
+		stream_on_segment(table->streams, &placed);
 }
 
 void tls_session_hand_on(struct tls_table *table, struct tls_session *session)

@@ -85,6 +85,7 @@ struct tls_session {
 	struct tls_session *speaks[2]; /* of a lead: the half that each direction comes from now */
 	uint32_t reach[2];             /* of a lead: how far each direction has come */
 	bool muted;                    /* of a lead */
+	bool broken;                   /* of a lead: one direction is missing from now on */
 };
 
 struct tls_crossing {
@@ -152,8 +153,8 @@ void tls_half_begin(struct tls_session *half, const struct segment *segment);
 bool tls_half_leads(struct tls_table *table, struct tls_session *half, struct tls_conn *conn);
 /* Is the half known that speaks in this direction of the connection? */
 bool tls_half_speaks(const struct tls_conn *conn, enum direction direction);
-/* Its plaintext takes its place in the stream. */
-void tls_half_place(const struct tls_session *half, struct segment *segment);
+/* Its plaintext takes its place in the stream. False: it has none, the stream is broken. */
+bool tls_half_place(const struct tls_session *half, struct segment *segment);
 /* Its object is gone. The session that is over with it; NULL: none. */
 struct tls_session *tls_half_end(struct tls_table *table, struct tls_session *half);
 /* What it holds is let go: one direction alone says nothing. */

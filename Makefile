@@ -122,8 +122,8 @@ BPF_CFLAGS := -target bpf -mcpu=$(BPF_CPU) -O2 -g -std=gnu11 -Wall -Wextra -Werr
 	-D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I$(B) $(filter -I%,$(LIB_CFLAGS)) -MMD -MP
 
 .PHONY: all setup run test test-canary test-unit test-golden test-fuzz test-bpf test-truth test-e2e test-kernels check \
-	test-drivers test-interop test-trace-vm test-ktls-vm soak bench bench-node fuzz install uninstall clean help \
-	build-tests fuzzers format FORCE
+	test-drivers test-interop test-trace-vm test-ktls-vm test-rustls-vm soak bench bench-node fuzz install \
+	uninstall clean help build-tests fuzzers format FORCE
 
 all: $(SONDE)
 
@@ -266,6 +266,11 @@ test-ktls-vm:
 	@$(MAKE) --no-print-directory all
 	@scripts/vm/ktls.sh $(KERNELS)
 
+# rustls on AWS-LC, by the programs of test-drivers, on older kernels.
+test-rustls-vm:
+	@$(MAKE) --no-print-directory all
+	@scripts/vm/rustls.sh $(KERNELS)
+
 # A real OpenTelemetry Collector and a real Jaeger, built by the Go toolchain: minutes the first time.
 test-interop:
 	@$(MAKE) --no-print-directory all
@@ -320,6 +325,7 @@ help:
 	@echo 'sudo make soak       everything at once for SOAK_SECONDS ($(SOAK_SECONDS)): counts, growth'
 	@echo 'make test-trace-vm   parents of spans under every backend, in a VM'
 	@echo 'make test-ktls-vm    TLS that the kernel encrypts, under every backend, in a VM'
+	@echo 'make test-rustls-vm  hyper and reqwest, as test-drivers has built them, in VMs'
 	@echo 'make test-interop    against a real Collector and a real Jaeger, built by the Go toolchain'
 	@echo 'make check           format, layers, lengths, licences, clang-tidy, cppcheck'
 	@echo 'make format          let clang-format write'

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "agent_internal.h"
 #include "base/clock.h"
@@ -32,18 +33,35 @@ static void visit_memory(const struct metric_visitor *out)
 	     (double)size * page);
 }
 
+/* The directory's size is their number since 6.2 (f1f1f2569901); before it is 0, and thousands of files of cgroups are
+ * listed. COMPAT(kernel 6.1) */
+static bool count_descriptors(size_t *ret_count)
+{
+	const struct dirent *entry;
+	struct stat status;
+	DIR *directory;
+
+	if (!stat("/proc/self/fd", &status) && status.st_size) {
+		*ret_count = (size_t)status.st_size;
+		return true;
+	}
+	directory = opendir("/proc/self/fd");
+	if (!directory)
+		return false;
+	*ret_count = 0;
+	while ((entry = readdir(directory)))
+		*ret_count += entry->d_name[0] != '.';
+	closedir(directory);
+	--*ret_count; /* the directory's own */
+	return true;
+}
+
 static void visit_descriptors(const struct metric_visitor *out)
 {
-	DIR *directory = opendir("/proc/self/fd");
-	const struct dirent *entry;
-	size_t count = 0;
+	size_t count;
 
-	if (!directory)
-		return;
-	while ((entry = readdir(directory)))
-		count += entry->d_name[0] != '.';
-	closedir(directory);
-	tell(out, "process_open_fds", METRIC_GAUGE, "", "Descriptors that the agent has open.", (double)count - 1);
+	if (count_descriptors(&count))
+		tell(out, "process_open_fds", METRIC_GAUGE, "", "Descriptors that the agent has open.", (double)count);
 }
 
 static void visit_limits(const struct metric_visitor *out)

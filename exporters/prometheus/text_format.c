@@ -9,6 +9,7 @@
 #include "exporters/prometheus/text_format.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "exporters/common/escape.h"
@@ -235,27 +236,50 @@ static void exemplar(struct text_writer *writer, const struct metric_histogram *
 		buffer_append_char(out, (char)('0' + found->time_ns / unit % 10));
 }
 
+/* `le` with what ends the labels. */
 static void bucket(struct text_writer *writer, const char *le, size_t le_length, uint64_t cumulative,
 		   const struct metric_histogram *histogram, uint32_t index)
 {
 	struct buffer *out = writer->output->buffer;
+	char *at = writer->error ? NULL : buffer_extend(out, writer->prefix.length + le_length);
 
-	buffer_append(out, writer->prefix.data, writer->prefix.length);
-	buffer_append(out, le, le_length);
-	buffer_append(out, "\"} ", 3);
+	if (!at)
+		return;
+	put(put(at, writer->prefix.data, writer->prefix.length), le, le_length);
 	buffer_append_uint(out, cumulative);
 	if (writer->openmetrics && histogram->exemplar_count)
 		exemplar(writer, histogram, index);
 	buffer_append_char(out, '\n');
 }
 
+static void write_bound(const struct text_writer *writer, double value, struct text_bound *ret_bound)
+{
+	ret_bound->value = value;
+	ret_bound->length = decimal_bound(value, writer->openmetrics, ret_bound->text);
+	memcpy(ret_bound->text + ret_bound->length, "\"} ", 3);
+	ret_bound->length += 3;
+}
+
+/* Asked for in the order of the bounds. */
+static const struct text_bound *bound_text(struct text_writer *writer, const struct metric_histogram *histogram,
+					   uint32_t index)
+{
+	struct text_bound *bound = &writer->bounds[index < TEXT_BOUNDS_MAX ? index : TEXT_BOUNDS_MAX - 1];
+	double value = histogram->bounds[index];
+
+	if (index < writer->bound_count && bound->value == value && signbit(bound->value) == signbit(value))
+		return bound;
+	write_bound(writer, value, bound);
+	writer->bound_count = index < TEXT_BOUNDS_MAX - 1 ? index + 1 : TEXT_BOUNDS_MAX - 1;
+	return bound;
+}
+
 /* Returns the count of all observations: what le="+Inf" says and `_count` MUST repeat. */
 static uint64_t buckets(struct text_writer *writer, const struct metric_histogram *histogram)
 {
 	struct buffer *prefix = &writer->prefix;
-	char le[DECIMAL_SIZE];
+	const struct text_bound *bound;
 	uint64_t cumulative = 0;
-	size_t length;
 
 	buffer_reset(prefix);
 	buffer_append(prefix, writer->name, writer->name_length);
@@ -268,11 +292,11 @@ static uint64_t buckets(struct text_writer *writer, const struct metric_histogra
 		writer->error = buffer_error(prefix);
 	for (uint32_t i = 0; i < histogram->bound_count; i++) {
 		cumulative += histogram->counts[i];
-		length = decimal_bound(histogram->bounds[i], writer->openmetrics, le);
-		bucket(writer, le, length, cumulative, histogram, i);
+		bound = bound_text(writer, histogram, i);
+		bucket(writer, bound->text, bound->length, cumulative, histogram, i);
 	}
 	cumulative += histogram->counts[histogram->bound_count];
-	bucket(writer, "+Inf", 4, cumulative, histogram, histogram->bound_count);
+	bucket(writer, "+Inf\"} ", 7, cumulative, histogram, histogram->bound_count);
 	return cumulative;
 }
 

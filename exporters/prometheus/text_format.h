@@ -8,8 +8,18 @@
 #include <stdbool.h>
 
 #include "exporters/exporter.h"
+#include "exporters/prometheus/decimal.h"
 
 #define TEXT_NAME_MAX 200 /* of a family: the longest known metric names have about 90 bytes */
+
+/* Of a histogram's bounds that are written as texts once; those of one with more, each time. */
+#define TEXT_BOUNDS_MAX 24
+
+struct text_bound {
+	double value;
+	size_t length;
+	char text[DECIMAL_SIZE + 3]; /* `0.25"} `: what stands in front of the count */
+};
 
 struct text_writer {
 	const struct exposition_output *output;
@@ -18,10 +28,12 @@ struct text_writer {
 	enum metric_type type;
 	char name[TEXT_NAME_MAX + 1]; /* of the family, as its samples say it */
 	size_t name_length;
-	size_t family_start;  /* in the output: where the family's comment lines begin */
-	bool has_samples;     /* a family without samples is not written */
-	struct buffer labels; /* `a="b",c="d"` of the series being written; owned */
-	struct buffer prefix; /* what the lines of one histogram share; owned */
+	size_t family_start;                       /* in the output: where the family's comment lines begin */
+	bool has_samples;                          /* a family without samples is not written */
+	struct buffer labels;                      /* `a="b",c="d"` of the series being written; owned */
+	struct buffer prefix;                      /* what the lines of one histogram share; owned */
+	struct text_bound bounds[TEXT_BOUNDS_MAX]; /* of the last histogram: mostly the next one's as well */
+	uint32_t bound_count;
 };
 
 /* The output is borrowed until text_writer_finish. */

@@ -10,12 +10,15 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "cgroup_world.h"
 
+#define FILES_ALLOWED 76 /* for seven cgroups: half of it, 38, are kept open */
 #define SECOND 1000000000ULL
 #define NOW (1800000000 * SECOND)
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -104,6 +107,64 @@ static void test_v1(void **state)
 	CHECK_ABSENT(world, "container_pressure_cpu_waiting_seconds_total", id);
 	CHECK(world, "sonde_cgroups", "", 3);
 	assert_false(container_is_unified(world->table, CGROUP_CPU));
+}
+
+/* Descriptors of ours of the world's files with this name. */
+static size_t open_named(const struct cgroup_world *world, const char *name)
+{
+	size_t found = 0;
+
+	for (int fd = 0; fd < FILES_ALLOWED; fd++) {
+		char link[32], path[256];
+		ssize_t length;
+
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		length = readlink(link, path, sizeof(path) - 1);
+		if (length < 0)
+			continue;
+		path[length] = '\0';
+		found += !strncmp(path, world->root, strlen(world->root)) && !strcmp(strrchr(path, '/') + 1, name);
+	}
+	return found;
+}
+
+/* Not all files of all cgroups may stay open: those of cgroups at rest that are not read leave room for the others. */
+static void test_files_of_cgroups_at_rest(void **state)
+{
+	struct cgroup_world *world = *state;
+	struct rlimit before, few;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){ FILES_ALLOWED, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int i = 0; i < 7; i++) {
+		static const char *const trees[] = { "/cpu,cpuacct", "/memory", "/blkio", "/pids" };
+		char path[16] = "";
+
+		if (i)
+			snprintf(path, sizeof(path), "/c%d", i);
+		for (size_t j = 0; j < sizeof(trees) / sizeof(trees[0]); j++)
+			world_cgroup(world, trees[j], path, 3);
+	}
+	world_table(world, 100, NULL, 0);
+	container_refresh(world->table, SECOND, NOW);
+	assert_true(open_named(world, "cpuacct.stat") > 0);
+	assert_true(open_named(world, "memory.stat") < 7);
+	for (uint64_t i = 2; i < 6; i++)
+		container_refresh(world->table, i * SECOND, NOW);
+	assert_int_equal(open_named(world, "cpuacct.stat"), 0);
+	assert_int_equal(open_named(world, "memory.stat"), 7);
+	/* Nobody runs: nothing is read that work alone changes. Then somebody has run. */
+	world_write(world, "/sys/fs/cgroup/blkio/c1/blkio.throttle.io_service_bytes_recursive", "8:0 Read 80\n");
+	world_write(world, "/sys/fs/cgroup/cpu,cpuacct/c1/cpuacct.stat", "user 50\nsystem 0\n");
+	container_refresh(world->table, 6 * SECOND, NOW);
+	CHECK(world, "container_fs_reads_bytes_total", "id=\"/c1\",device=\"8:0\"", 3);
+	world_write(world, "/sys/fs/cgroup/cpu,cpuacct/c1/cpuacct.usage", "4000000000\n");
+	container_refresh(world->table, 7 * SECOND, NOW);
+	CHECK(world, "container_fs_reads_bytes_total", "id=\"/c1\",device=\"8:0\"", 80);
+	CHECK(world, "container_cpu_user_seconds_total", "id=\"/c1\"", 0.5);
+	CHECK(world, "container_fs_reads_bytes_total", "id=\"/c2\",device=\"8:0\"", 3);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 /* v1's controllers with a v2 tree that has none: this is how systemd's hybrid mode looks. */
@@ -335,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_unified),
 		TEST(test_v1),
+		TEST(test_files_of_cgroups_at_rest),
 		TEST(test_hybrid),
 		TEST(test_processes),
 		TEST(test_death_and_rebirth),

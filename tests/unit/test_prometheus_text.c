@@ -202,6 +202,62 @@ static void walk_exemplars(const struct metric_visitor *visitor)
 }
 
 /* OpenMetrics alone has them. */
+/* --- bounds that differ from one histogram to the next: less, more, more than are kept as texts, -0 for 0 */
+
+#define LAYOUTS 5
+#define LAYOUT_BOUNDS (TEXT_BOUNDS_MAX + 3)
+
+static size_t layout_first, layout_end; /* of those that are walked */
+
+static void walk_layouts(const struct metric_visitor *visitor)
+{
+	static const uint32_t bound_counts[LAYOUTS] = { 3, 3, TEXT_BOUNDS_MAX, LAYOUT_BOUNDS, 2 };
+	static const uint64_t counts[LAYOUT_BOUNDS + 1] = { 1, 2 };
+	const struct metric_family family = { "app_seconds", "Time.", "seconds", METRIC_HISTOGRAM };
+	double bounds[LAYOUT_BOUNDS];
+
+	visitor->family_begin(visitor->ctx, &family);
+	for (size_t i = layout_first; i < layout_end; i++) {
+		const struct metric_histogram told = {
+			.bounds = bounds, .counts = counts, .bound_count = bound_counts[i], .count = 3, .sum = 1
+		};
+
+		for (uint32_t j = 0; j < bound_counts[i]; j++)
+			bounds[j] = j + (j == 1 && i == 1 ? 0.125 : 0);
+		bounds[0] = i == LAYOUTS - 1 ? -0.0 : 0.0;
+		visitor->histogram(visitor->ctx, NULL, 0, &told);
+	}
+	visitor->family_end(visitor->ctx);
+}
+
+static void test_bounds_of_each_histogram(void **state)
+{
+	struct buffer all, one, each;
+	const struct exposition_output of_all = { .buffer = &all }, of_one = { .buffer = &one };
+	size_t comments = strlen("# HELP app_seconds Time.\n# TYPE app_seconds histogram\n");
+
+	(void)state;
+	buffer_init(&all, OUTPUT_LIMIT);
+	buffer_init(&each, OUTPUT_LIMIT);
+	layout_first = 0;
+	layout_end = LAYOUTS;
+	assert_int_equal(write_into(walk_layouts, false, &of_all), 0);
+	for (size_t i = 0; i < LAYOUTS; i++) {
+		size_t skipped = i ? comments : 0;
+
+		buffer_init(&one, OUTPUT_LIMIT);
+		layout_first = i;
+		layout_end = i + 1;
+		assert_int_equal(write_into(walk_layouts, false, &of_one), 0);
+		buffer_append(&each, one.data + skipped, one.length - skipped);
+		buffer_done(&one);
+	}
+	assert_int_equal(all.length, each.length);
+	assert_memory_equal(all.data, each.data, all.length);
+	buffer_done(&all);
+	buffer_done(&each);
+}
+
 static void test_exemplars(void **state)
 {
 	(void)state;
@@ -349,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_gauges_and_escapes),
 		cmocka_unit_test(test_histograms),
+		cmocka_unit_test(test_bounds_of_each_histogram),
 		cmocka_unit_test(test_exemplars),
 		cmocka_unit_test(test_empty_snapshot),
 		cmocka_unit_test(test_chunks_join_to_the_whole),

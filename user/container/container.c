@@ -199,6 +199,8 @@ void container_refresh(struct container_table *table, uint64_t now_ns, uint64_t 
 {
 	table->realtime_ns = realtime_ns;
 	table->unreadable_before = table->drops.unreadable;
+	table->open_files_short = table->open_files_shorter;
+	table->open_files_shorter = false;
 	records_expire(table, now_ns);
 	if (table->rescan || (!table->events && now_ns - table->scanned_ns >= SCAN_NS))
 		scan(table, now_ns);

@@ -93,6 +93,7 @@ int file_text(struct container_table *table, struct record *record, size_t hiera
 		table->open_files++;
 	} else {
 		close(fd);
+		table->open_files_shorter |= !error;
 	}
 	return error;
 }
@@ -159,6 +160,8 @@ void files_read(struct container_table *table, struct record *record, uint64_t n
 	for (size_t i = 0; file_rules[i].name; i++) {
 		if (limits ? true : !file_rules[i].limits && !(file_rules[i].by_work && record->at_rest))
 			read_rule(table, record, i);
+		else if (file_rules[i].by_work && table->open_files_short)
+			close_file(table, record, i); /* makes room for one that is read each time */
 		/* The CPU time stands before what it makes needless to read, in either tree. */
 		if (file_rules[i].tells_work)
 			record->at_rest = has_value(record, CPU_USAGE) &&

@@ -130,8 +130,10 @@ struct container_table {
 	int sysfs;
 	size_t open_files; /* descriptors kept open */
 	size_t open_files_max;
-	bool events; /* births and deaths are told; else the tree is looked through */
-	bool rescan; /* something was missed */
+	bool open_files_short;   /* at the last refresh some found no room */
+	bool open_files_shorter; /* at the one at hand */
+	bool events;             /* births and deaths are told; else the tree is looked through */
+	bool rescan;             /* something was missed */
 	uint64_t scanned_ns;
 	uint64_t young_until_ns; /* until then there may be containers that are not named yet */
 	uint64_t realtime_ns;    /* of the refresh at hand */

@@ -169,8 +169,9 @@ const struct file_rule file_rules[] = {
 	V1("memory.failcnt", CGROUP_MEMORY, read_number, .value = MEMORY_FAILURES, .by_work = true),
 	V1("memory.kmem.usage_in_bytes", CGROUP_MEMORY, read_number, .value = MEMORY_KERNEL),
 	V1("memory.oom_control", CGROUP_MEMORY, read_flat, .keys = oom_control, .by_work = true),
-	V1("blkio.throttle.io_service_bytes_recursive", CGROUP_IO, block_read_bytes),
-	V1("blkio.throttle.io_serviced_recursive", CGROUP_IO, block_read_operations),
+	/* Counted when a thread asks: what the kernel writes back by itself is the root's on v1. */
+	V1("blkio.throttle.io_service_bytes_recursive", CGROUP_IO, block_read_bytes, .by_work = true),
+	V1("blkio.throttle.io_serviced_recursive", CGROUP_IO, block_read_operations, .by_work = true),
 	V1("cpu.cfs_period_us", CGROUP_CPU, read_number, .limits = true, .value = SPEC_CPU_PERIOD),
 	V1("cpu.cfs_quota_us", CGROUP_CPU, read_quota, .limits = true, .value = SPEC_CPU_QUOTA),
 	V1("cpu.shares", CGROUP_CPU, read_number, .limits = true, .value = SPEC_CPU_SHARES),

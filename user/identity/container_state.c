@@ -72,7 +72,7 @@ static int fill_name(const char *form, struct slice name_space, struct slice id,
 	return 0;
 }
 
-static int read_place(struct state_reader *reader, const struct place *place, struct slice name_space,
+static int read_place(struct state_reader *reader, const struct place *place, int folder, struct slice name_space,
 		      const struct cgroup_container *container, struct container_facts *facts)
 {
 	CLEANUP_FREE char *text = NULL;
@@ -81,7 +81,7 @@ static int read_place(struct state_reader *reader, const struct place *place, st
 	int error = fill_name(place->name, name_space, container->id, name);
 
 	if (!error)
-		error = state_file_read(reader, place->folder, name, &text, &length);
+		error = state_file_read(reader, folder, name, &text, &length);
 	if (error)
 		return error;
 	error = place->reader(slice_make(text, length), container, facts);
@@ -91,7 +91,7 @@ static int read_place(struct state_reader *reader, const struct place *place, st
 }
 
 /* containerd's shims keep the init process's number beside the bundle's configuration. */
-static void read_init_pid(struct state_reader *reader, const struct place *place, struct slice name_space,
+static void read_init_pid(struct state_reader *reader, int folder, struct slice name_space,
 			  const struct cgroup_container *container, struct container_facts *facts)
 {
 	CLEANUP_FREE char *text = NULL;
@@ -99,7 +99,7 @@ static void read_init_pid(struct state_reader *reader, const struct place *place
 	size_t length = 0;
 
 	if (!fill_name("%N/%I/init.pid", name_space, container->id, name) &&
-	    !state_file_read(reader, place->folder, name, &text, &length)) {
+	    !state_file_read(reader, folder, name, &text, &length)) {
 		struct slice digits = slice_trim(slice_make(text, length));
 		uint64_t pid = 0;
 
@@ -109,7 +109,7 @@ static void read_init_pid(struct state_reader *reader, const struct place *place
 }
 
 /* What the pod's sandbox, whose file lies beside the container's, says of the pod. */
-static void read_sandbox(struct state_reader *reader, const struct place *place, struct slice name_space,
+static void read_sandbox(struct state_reader *reader, const struct place *place, int folder, struct slice name_space,
 			 struct container_facts *facts)
 {
 	CLEANUP_FREE char *text = NULL;
@@ -119,7 +119,7 @@ static void read_sandbox(struct state_reader *reader, const struct place *place,
 
 	if (!facts->pod_sandbox[0] || !facts->pod_uid[0] ||
 	    fill_name(place->name, name_space, slice_of(facts->pod_sandbox), name) ||
-	    state_file_read(reader, place->folder, name, &text, &length))
+	    state_file_read(reader, folder, name, &text, &length))
 		return;
 	error = facts_from_sandbox(slice_make(text, length), facts);
 	if (error)
@@ -131,21 +131,24 @@ static int read_place_in_namespaces(struct state_reader *reader, const struct pl
 {
 	const struct slice name_spaces[NAMESPACES] = { container->above, slice_of("k8s.io"), slice_of("default"),
 						       slice_of("moby") };
+	CLEANUP_FD int folder = state_folder_open(reader, place->folder);
 	int error = -ENOENT;
 
+	if (folder < 0)
+		return folder;
 	if (!strstr(place->name, "%N")) {
-		error = read_place(reader, place, slice_of(""), container, facts);
+		error = read_place(reader, place, folder, slice_of(""), container, facts);
 		if (!error)
-			read_sandbox(reader, place, slice_of(""), facts);
+			read_sandbox(reader, place, folder, slice_of(""), facts);
 		return error;
 	}
 	/* What "web" is in another namespace is another container: the file says of which cgroup it is. */
 	for (int i = 0; i < NAMESPACES && error; i++) {
-		error = read_place(reader, place, name_spaces[i], container, facts);
+		error = read_place(reader, place, folder, name_spaces[i], container, facts);
 		if (!error && place->reader == facts_from_bundle)
-			read_init_pid(reader, place, name_spaces[i], container, facts);
+			read_init_pid(reader, folder, name_spaces[i], container, facts);
 		if (!error)
-			read_sandbox(reader, place, name_spaces[i], facts);
+			read_sandbox(reader, place, folder, name_spaces[i], facts);
 	}
 	return error;
 }
@@ -154,10 +157,10 @@ static int read_place_in_namespaces(struct state_reader *reader, const struct pl
 static void read_storage(struct state_reader *reader, const struct cgroup_container *container,
 			 struct container_facts *facts)
 {
+	CLEANUP_FD int folder = state_folder_open(reader, "/var/lib/containers/storage/overlay-containers");
 	CLEANUP_FREE char *text = NULL;
 	size_t length = 0;
-	int error = state_file_read(reader, "/var/lib/containers/storage/overlay-containers", "containers.json", &text,
-				    &length);
+	int error = folder < 0 ? folder : state_file_read(reader, folder, "containers.json", &text, &length);
 
 	if (!error && facts_from_storage(slice_make(text, length), container, facts) == -EINVAL)
 		reader->refused[STATE_MALFORMED]++;

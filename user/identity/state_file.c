@@ -118,18 +118,22 @@ static int read_all(int fd, char *text, size_t size, size_t *ret_length)
 	return 0;
 }
 
-int state_file_read(struct state_reader *reader, const char *folder, const char *name, char **ret_text,
-		    size_t *ret_length)
+int state_folder_open(struct state_reader *reader, const char *folder)
 {
-	CLEANUP_FD int directory = open_folder(reader->root, folder);
-	CLEANUP_FD int fd = -1;
+	int fd = open_folder(reader->root, folder);
+
+	if (fd >= 0)
+		return fd;
+	return fd == -ENOTDIR ? -ENOENT : refuse_open(reader, fd);
+}
+
+int state_file_read(struct state_reader *reader, int folder, const char *name, char **ret_text, size_t *ret_length)
+{
+	CLEANUP_FD int fd = open_below(folder, name);
 	CLEANUP_FREE char *text = NULL;
 	struct stat status;
 	int error;
 
-	if (directory < 0)
-		return directory == -ENOTDIR ? -ENOENT : refuse_open(reader, directory);
-	fd = open_below(directory, name);
 	if (fd < 0)
 		return refuse_open(reader, fd);
 	if (fstat(fd, &status))

@@ -30,9 +30,13 @@ struct state_reader {
 	uint64_t refused[STATE_REFUSAL_COUNT];
 };
 
+/* A folder, absolute on the host: a descriptor, the caller's to close. -ENOENT without a count when there is none; else
+ * a negative errno, counted. */
+int state_folder_open(struct state_reader *reader, const char *folder) __attribute__((warn_unused_result));
+
 /*
- * The whole of FOLDER/NAME; `folder` is absolute on the host, `name` relative to it. *ret_text is the caller's to free,
- * NUL-terminated. 0; -ENOENT without a count when there is no such file; -ENOMEM; else a negative errno, counted.
+ * The whole of a file below a folder. *ret_text is the caller's to free, NUL-terminated. 0; -ENOENT without a count
+ * when there is no such file; -ENOMEM; else a negative errno, counted.
  */
-int state_file_read(struct state_reader *reader, const char *folder, const char *name, char **ret_text,
-		    size_t *ret_length) __attribute__((warn_unused_result));
+int state_file_read(struct state_reader *reader, int folder, const char *name, char **ret_text, size_t *ret_length)
+	__attribute__((warn_unused_result));

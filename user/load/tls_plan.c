@@ -97,12 +97,19 @@ _Static_assert(sizeof(boring) / sizeof(boring[0]) <= TLS_FUNCTIONS_MAX, "functio
 _Static_assert(sizeof(gnutls) / sizeof(gnutls[0]) <= TLS_FUNCTIONS_MAX, "functions of one library");
 _Static_assert(sizeof(records) / sizeof(records[0]) <= TLS_FUNCTIONS_MAX, "functions of one library");
 
-static uint32_t search_constants(int fd)
-{
-	uint32_t marks = 0;
+/* What is among a file's constants, looked for once, if at all: it takes milliseconds for each 10 MB. */
+struct constants {
+	int fd;
+	bool searched;
+	uint32_t marks;
+};
 
-	/* Not an ELF file, or one that cannot be read: nothing is known of it. */
-	return tls_marks_of_file(fd, SEARCH_BYTES, &marks) ? 0 : marks;
+static uint32_t search_constants(struct constants *constants)
+{
+	if (!constants->searched && tls_marks_of_file(constants->fd, SEARCH_BYTES, &constants->marks))
+		constants->marks = 0; /* not an ELF file, or one that cannot be read: nothing is known of it */
+	constants->searched = true;
+	return constants->marks;
 }
 
 static bool has_library(const struct tls_function_set *library, const struct symbol *symbols)
@@ -190,9 +197,10 @@ uint64_t tls_cheap_place(int fd, uint64_t function)
 }
 
 /* OpenSSL's names, whose code? */
-static void plan_openssl(int fd, struct tls_plan *plan, const struct symbol *as_openssl, const struct symbol *as_boring)
+static void plan_openssl(struct constants *constants, struct tls_plan *plan, const struct symbol *as_openssl,
+			 const struct symbol *as_boring)
 {
-	enum tls_brand brand = tls_brand_of_marks(search_constants(fd));
+	enum tls_brand brand = tls_brand_of_marks(search_constants(constants));
 
 	if (brand == TLS_BRAND_OPENSSL)
 		take_library(plan, OPENSSL, as_openssl, brand);
@@ -202,11 +210,12 @@ static void plan_openssl(int fd, struct tls_plan *plan, const struct symbol *as_
 
 /* Many programs encrypt by these functions: they are hooked only where rustls is. Of a program that has a libssl, too,
  * that one is told. */
-static void plan_records(int fd, struct tls_plan *plan, const struct symbol *symbols)
+static void plan_records(struct constants *constants, struct tls_plan *plan, const struct symbol *symbols)
 {
 	struct tls_finding known = plan->finding;
 
-	if (!has_library(&libraries[RECORDS], symbols) || !tls_marks_have(search_constants(fd), TLS_BRAND_RUSTLS))
+	if (!has_library(&libraries[RECORDS], symbols) ||
+	    !tls_marks_have(search_constants(constants), TLS_BRAND_RUSTLS))
 		return;
 	take_library(plan, RECORDS, symbols, TLS_BRAND_RUSTLS);
 	if (known.state == TLS_FILE_READ)
@@ -230,13 +239,15 @@ static void drop_callers(int fd, struct tls_planned *planned, bool amd64)
 	}
 }
 
-static void take_found(int fd, struct tls_plan *plan, const struct symbol *const *of)
+static void take_found(struct constants *constants, struct tls_plan *plan, const struct symbol *const *of)
 {
+	int fd = constants->fd;
+
 	if (has_library(&libraries[OPENSSL], of[OPENSSL]))
-		plan_openssl(fd, plan, of[OPENSSL], of[BORING]);
+		plan_openssl(constants, plan, of[OPENSSL], of[BORING]);
 	else if (has_library(&libraries[GNUTLS], of[GNUTLS]))
 		take_library(plan, GNUTLS, of[GNUTLS], TLS_BRAND_GNUTLS);
-	plan_records(fd, plan, of[RECORDS]);
+	plan_records(constants, plan, of[RECORDS]);
 	for (size_t i = 0; i < plan->count; i++) {
 		struct tls_planned *planned = &plan->planned[i];
 
@@ -249,13 +260,14 @@ static void take_found(int fd, struct tls_plan *plan, const struct symbol *const
 }
 
 /* Symbols that are not in the file itself are looked for only where there is something to find. */
-static bool find_stripped(int fd, struct symbol *symbols, size_t count)
+static bool find_stripped(struct constants *constants, struct symbol *symbols, size_t count)
 {
-	return elf_debug_exists(fd, ELF_DEBUG_FOLDER) && tls_brand_of_marks(search_constants(fd)) != TLS_BRAND_COUNT &&
-	       !elf_debug_find_symbols(fd, ELF_DEBUG_FOLDER, symbols, count);
+	return elf_debug_exists(constants->fd, ELF_DEBUG_FOLDER) &&
+	       tls_brand_of_marks(search_constants(constants)) != TLS_BRAND_COUNT &&
+	       !elf_debug_find_symbols(constants->fd, ELF_DEBUG_FOLDER, symbols, count);
 }
 
-static bool plan_by_symbols(int fd, struct tls_plan *plan)
+static bool plan_by_symbols(struct constants *constants, struct tls_plan *plan)
 {
 	struct symbol symbols[LIBRARY_COUNT * TLS_FUNCTIONS_MAX] = { 0 };
 	const struct symbol *of[LIBRARY_COUNT];
@@ -267,12 +279,12 @@ static bool plan_by_symbols(int fd, struct tls_plan *plan)
 			symbols[count++] = (struct symbol){ .name = libraries[i].functions[j].name,
 							    .prefixed = libraries[i].records };
 	}
-	if (elf_find_symbols(fd, symbols, count))
+	if (elf_find_symbols(constants->fd, symbols, count))
 		return false;
 	for (int round = 0; round < 2 && !plan->count; round++) {
-		if (round && !find_stripped(fd, symbols, count))
+		if (round && !find_stripped(constants, symbols, count))
 			break;
-		take_found(fd, plan, of);
+		take_found(constants, plan, of);
 	}
 	return plan->count > 0;
 }
@@ -301,14 +313,15 @@ static bool is_go(int fd)
 
 void tls_plan_make(int fd, bool search, struct tls_plan *ret_plan)
 {
+	struct constants constants = { .fd = fd };
 	enum tls_brand brand;
 	uint32_t marks;
 
 	memset(ret_plan, 0, sizeof(*ret_plan));
 	ret_plan->finding.brand = TLS_BRAND_COUNT;
-	if (plan_by_symbols(fd, ret_plan) || plan_go(fd, ret_plan) || !search)
+	if (plan_by_symbols(&constants, ret_plan) || plan_go(fd, ret_plan) || !search)
 		return;
-	marks = search_constants(fd);
+	marks = search_constants(&constants);
 	brand = tls_brand_of_marks(marks);
 	if (brand == TLS_BRAND_COUNT)
 		return;

@@ -146,10 +146,17 @@ struct recent_connection {
 	struct head_shape shape;
 };
 
-struct recent {
-	__u64 verdict_generation;
+/* Servers that have a process for each connection take turns on a processor. */
+#define RECENT_VERDICTS 16
+
+struct recent_verdict {
+	__u64 generation;
 	__u32 tgid;
 	__u32 selected;
+};
+
+struct recent {
+	struct recent_verdict verdicts[RECENT_VERDICTS];
 	__u64 waiting; /* bytes in the ring when it was looked at */
 	__u64 added;   /* by this processor since */
 	struct recent_connection connections[RECENT_SLOTS];

@@ -58,16 +58,17 @@ static __always_inline bool process_selected(__u32 tgid)
 /* The same, for the path that every call takes. */
 static __always_inline bool process_selected_recently(struct recent *recent, __u32 tgid)
 {
+	struct recent_verdict *verdict = &recent->verdicts[tgid & (RECENT_VERDICTS - 1)];
 	__u64 generation = verdict_generation;
 
 	if (!verdict_required)
 		return tgid != agent_tgid;
-	if (recent->tgid != tgid || recent->verdict_generation != generation) {
-		recent->selected = process_selected(tgid);
-		recent->verdict_generation = generation;
-		recent->tgid = tgid;
+	if (verdict->tgid != tgid || verdict->generation != generation) {
+		verdict->selected = process_selected(tgid);
+		verdict->generation = generation;
+		verdict->tgid = tgid;
 	}
-	return recent->selected;
+	return verdict->selected;
 }
 
 /* Are a connection's ports (host order) observed? */

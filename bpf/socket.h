@@ -151,16 +151,19 @@ static __always_inline __u8 call_current(struct scratch *scratch, struct sock *s
 /* A socket's sendmsg or recvmsg has returned `result`: which of them, the call tells. */
 static __always_inline void on_socket_moved(struct sock *sock, int result, int flags)
 {
-	struct scratch *scratch = scratch_get();
 	struct transfer *transfer;
+	struct scratch *scratch;
 	struct call call = {};
 	__u32 direction;
 	__u64 inode = 0;
 	__u8 kind;
 
-	if (result < 0)
+	if (result < 0) {
 		messages_forget();
-	if (!scratch || result < 0)
+		return;
+	}
+	scratch = scratch_get();
+	if (!scratch)
 		return;
 	kind = call_current(scratch, sock, &call);
 	direction = call_receives(kind) ? FLOW_RECEIVE : FLOW_SEND;

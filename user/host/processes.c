@@ -30,7 +30,7 @@ static int parse_stat(struct span text, char *ret_state, uint64_t *ret_threads)
 	if (!end)
 		return -EINVAL;
 	text = span_skip(text, (size_t)(end - text.at) + 1);
-	if (!scan_word(&text, &word) || word.length != 1 || *word.at < 0)
+	if (!scan_word(&text, &word) || word.length != 1 || (unsigned char)*word.at > 0x7f)
 		return -EINVAL;
 	*ret_state = *word.at;
 	for (size_t field = 4; field <= 20; field++)

@@ -19,8 +19,8 @@
 #define LOOK_BYTES 64  /* copied behind each, to see what comes */
 #define LOOK_STEPS 4
 #define SKIP_STEPS 64    /* I/O vectors that are passed over to where copying begins */
-#define REST_STEPS 64    /* and how many, or chunks, at a time of what follows */
-#define REST_ROUNDS 18   /* together more than the 1,024 vectors that a call may have (UIO_MAXIOV) */
+#define REST_STEPS 8     /* and how many, or chunks, at a time of what follows: the verifier looks at each */
+#define REST_ROUNDS 144  /* together more than the 1,024 vectors that a call may have (UIO_MAXIOV) */
 #define BULK_BYTES 16384 /* a call of which so much was copied wakes user space: it may want to skip the rest */
 
 static __always_inline int user_vector_next(struct transfer *transfer)

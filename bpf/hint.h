@@ -14,6 +14,8 @@
 #include "maps.h"
 
 #define HINT_HEAD_BYTES 512
+#define HINT_MASK (HINT_HEAD_BYTES - 1)
+#define HEAD_PART_BYTES 32           /* divides it */
 #define CHUNK_DIGITS_MAX 7           /* chunks of up to 256 MiB */
 #define HINT_LENGTH_MAX (1ULL << 30) /* positions are modulo 2^32: beyond this user space asks in steps */
 
@@ -48,7 +50,8 @@ static __always_inline void head_scan_byte(volatile struct head_scan *scan, cons
 		}
 	} else if (byte == '\n') {
 		scan->in_length = 0;
-		if (bytes[index - 1] == '\r' && bytes[index - 2] == '\n' && bytes[index - 3] == '\r')
+		if (bytes[(index - 1) & HINT_MASK] == '\r' && bytes[(index - 2) & HINT_MASK] == '\n' &&
+		    bytes[(index - 3) & HINT_MASK] == '\r')
 			scan->head_end = index + 1;
 	} else if (scan->in_length && byte >= '0' && byte <= '9') {
 		scan->length = scan->length * 10 + (byte - '0');
@@ -132,8 +135,9 @@ __noinline int hint_chunk_end(void)
 	return (scratch->payload[0] == '\r' ? 2 : 0) + scan->digits + 2 + scan->length;
 }
 
-/* Reads the payload up to the end of a head, whatever of it is of this call. Not static: it is looked at once. */
-__noinline int head_scan(void)
+/* The bytes of one part of the payload; 1 when the head has ended. Not static: the verifier, which follows every way
+ * through every byte, looks at one part in place of all. */
+__noinline int head_scan_part(__u32 from)
 {
 	struct scratch *scratch = scratch_get();
 	volatile struct head_scan *scan;
@@ -141,13 +145,26 @@ __noinline int head_scan(void)
 	if (!scratch)
 		return -1;
 	scan = &scratch->scan;
-	__builtin_memset(&scratch->scan, 0, sizeof(scratch->scan));
-	for (__u32 i = 3; i < HINT_HEAD_BYTES; i++) {
-		head_scan_byte(scan, scratch->payload, i);
+	from &= HINT_HEAD_BYTES - HEAD_PART_BYTES;
+	for (__u32 i = 0; i < HEAD_PART_BYTES; i++) {
+		__u32 index = from + i;
+
+		if (index < 3) /* an end is three bytes behind a beginning at least */
+			continue;
+		head_scan_byte(scan, scratch->payload, index);
 		if (scan->head_end)
-			break;
+			return 1;
 	}
 	return 0;
+}
+
+/* Reads the payload up to the end of a head, whatever of it is of this call. */
+static __always_inline void head_scan(struct scratch *scratch)
+{
+	__builtin_memset(&scratch->scan, 0, sizeof(scratch->scan));
+	for (__u32 from = 0; from < HINT_HEAD_BYTES; from += HEAD_PART_BYTES)
+		if (head_scan_part(from))
+			break;
 }
 
 /* Where the body ends, in the call, of the message that the call begins with; 0 when that is not sure. */
@@ -162,8 +179,7 @@ __noinline int hint_message_end(void)
 	    scratch->payload[0] > 'Z')
 		return 0;
 	scan = &scratch->scan;
-	if (head_scan())
-		return 0;
+	head_scan(scratch);
 	end = scan->head_end & (HINT_HEAD_BYTES - 1);
 	length = scan->length;
 	if (!end || !scan->has_length || scan->encoded || length > HINT_LENGTH_MAX)

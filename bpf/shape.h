@@ -44,8 +44,7 @@ __noinline int shape_learn(__u32 slot)
 	shape = &scratch->recent.connections[slot & (RECENT_SLOTS - 1)].shape;
 	shape->wait = SHAPE_WAIT;
 	shape->length = 0;
-	if (head_scan())
-		return 0;
+	head_scan(scratch);
 	end = scratch->scan.head_end;
 	at = scratch->scan.length_at;
 	if (end < SHAPE_HEAD_MIN || end > scratch->event.captured_length || scratch->scan.encoded ||

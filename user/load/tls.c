@@ -64,8 +64,8 @@ static int share_maps(struct tls_bpf *bpf, const struct capture *capture)
 
 static int open_configured(struct tls_hooks *hooks, const struct config *config)
 {
-	/* One may be two halves. */
-	uint32_t sessions = 2 * (uint32_t)config->capture_max_connections;
+	/* Those of rustls take two each, one for each half: what finds no room is counted. */
+	uint32_t sessions = (uint32_t)config->capture_max_connections;
 	int error;
 
 	hooks->bpf = tls_image_open();

@@ -59,6 +59,18 @@ static int take_program(struct kept_program *kept, const struct bpf_prog_skeleto
 	return kept->hook ? copy_fd(bpf_program__fd(*from->prog), &kept->fd) : -ENOMEM;
 }
 
+/* The skeletons' generator and the library may know of entries of different sizes: bpftool 7.5 writes 24 bytes for a
+ * map where libbpf 1.5 has 32. Each skeleton says its own. */
+static const struct bpf_map_skeleton *map_at(const struct bpf_object_skeleton *skeleton, int index)
+{
+	return (const void *)((const char *)skeleton->maps + index * skeleton->map_skel_sz);
+}
+
+static const struct bpf_prog_skeleton *program_at(const struct bpf_object_skeleton *skeleton, int index)
+{
+	return (const void *)((const char *)skeleton->progs + index * skeleton->prog_skel_sz);
+}
+
 static int take_all(struct kept *kept, const struct bpf_object_skeleton *skeleton)
 {
 	int error = 0;
@@ -68,9 +80,9 @@ static int take_all(struct kept *kept, const struct bpf_object_skeleton *skeleto
 	if (!kept->maps || !kept->programs)
 		return -ENOMEM;
 	for (int i = 0; i < skeleton->map_cnt && !error; i++)
-		error = take_map(&kept->maps[kept->map_count++], &skeleton->maps[i]);
+		error = take_map(&kept->maps[kept->map_count++], map_at(skeleton, i));
 	for (int i = 0; i < skeleton->prog_cnt && !error; i++)
-		error = take_program(&kept->programs[kept->program_count++], &skeleton->progs[i]);
+		error = take_program(&kept->programs[kept->program_count++], program_at(skeleton, i));
 	return error;
 }
 
@@ -86,12 +98,14 @@ int kept_take(struct kept *kept, struct bpf_object_skeleton *skeleton)
 	*skeleton->obj = NULL;
 	/* What points into the object is gone with it. */
 	for (int i = 0; i < skeleton->map_cnt; i++) {
-		*skeleton->maps[i].map = NULL;
-		if (skeleton->maps[i].mmaped)
-			*skeleton->maps[i].mmaped = kept->maps[i].view;
+		const struct bpf_map_skeleton *map = map_at(skeleton, i);
+
+		*map->map = NULL;
+		if (map->mmaped)
+			*map->mmaped = kept->maps[i].view;
 	}
 	for (int i = 0; i < skeleton->prog_cnt; i++)
-		*skeleton->progs[i].prog = NULL;
+		*program_at(skeleton, i)->prog = NULL;
 	return 0;
 }
 

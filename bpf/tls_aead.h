@@ -47,6 +47,16 @@ struct aead_arguments {
 	__u64 extra;  /* address of the type where it is given apart; 0: it is not */
 };
 
+/* What tells whether a call is a record of TLS. A page that is away is brought; where that is not possible the call is
+ * lost, and counted, whatever it was. */
+static __always_inline bool aead_sees(void *target, __u32 size, __u64 address, __u64 session)
+{
+	if (read_used(target, size, address))
+		return true;
+	tls_call_lost(session);
+	return false;
+}
+
 /* From the ninth on arguments are on the stack for all. The verifier lets nobody choose between addresses of registers.
  */
 static __always_inline bool aead_read(struct pt_regs *regs, enum aead_form form, struct aead_arguments *ret)
@@ -58,7 +68,7 @@ static __always_inline bool aead_read(struct pt_regs *regs, enum aead_form form,
 	barrier_var(third);
 	barrier_var(fifth);
 	barrier_var(sixth);
-	if (!read_user(words, sizeof(words), PT_REGS_SP(regs) + RETURN_ADDRESS_BYTES))
+	if (!aead_sees(words, sizeof(words), PT_REGS_SP(regs) + RETURN_ADDRESS_BYTES, PT_REGS_PARM1(regs)))
 		return false;
 	*ret = (struct aead_arguments){ .input = AEAD_ARGUMENT_7(regs, words),
 					.output = second,
@@ -92,7 +102,7 @@ static __always_inline bool aead_read(struct pt_regs *regs, enum aead_form form,
 }
 
 /* Is it a record of TLS? Of TLS 1.2: of application data? `ret_inner`: the type is at the end of the plaintext. */
-static __always_inline bool aead_is_record(const struct aead_arguments *arguments, bool *ret_inner)
+static __always_inline bool aead_is_record(const struct aead_arguments *arguments, __u64 session, bool *ret_inner)
 {
 	__u32 plain = arguments->length;
 	__u8 data[13], type;
@@ -101,15 +111,16 @@ static __always_inline bool aead_is_record(const struct aead_arguments *argument
 		return false;
 	*ret_inner = false;
 	if (arguments->additional_length == 13)
-		return !arguments->extra && read_user(data, 13, arguments->additional) &&
+		return !arguments->extra && aead_sees(data, 13, arguments->additional, session) &&
 		       data[8] == TLS_APPLICATION_DATA && (data[9] << 8 | data[10]) == TLS_LEGACY_VERSION &&
 		       (__u32)(data[11] << 8 | data[12]) == plain;
-	if (arguments->additional_length != 5 || !read_user(data, 5, arguments->additional) ||
+	if (arguments->additional_length != 5 || !aead_sees(data, 5, arguments->additional, session) ||
 	    data[0] != TLS_APPLICATION_DATA || (data[1] << 8 | data[2]) != TLS_LEGACY_VERSION ||
 	    (__u32)(data[3] << 8 | data[4]) != plain + !!arguments->extra + AEAD_TAG_BYTES)
 		return false;
 	*ret_inner = !arguments->extra;
-	return *ret_inner || (read_user(&type, sizeof(type), arguments->extra) && type == TLS_APPLICATION_DATA);
+	return *ret_inner ||
+	       (aead_sees(&type, sizeof(type), arguments->extra, session) && type == TLS_APPLICATION_DATA);
 }
 
 #define INNER_OTHER -1  /* not application data */
@@ -124,7 +135,7 @@ __noinline int tls_inner_length(__u64 address, __u32 length)
 		if (!length)
 			return INNER_OTHER;
 		length--;
-		if (bpf_probe_read_user(&type, sizeof(type), (void *)(address + length)))
+		if (!read_used(&type, sizeof(type), address + length))
 			return INNER_UNSURE;
 		if (type)
 			return type == TLS_APPLICATION_DATA ? (int)length : INNER_OTHER;
@@ -211,7 +222,7 @@ static __always_inline int on_aead_enter(struct pt_regs *regs, enum aead_form fo
 	bool inner;
 
 	if (!process_selected(bpf_get_current_pid_tgid() >> 32) || !aead_read(regs, form, &arguments) ||
-	    !aead_is_record(&arguments, &inner))
+	    !aead_is_record(&arguments, call.session, &inner))
 		return 1;
 	call.start = arguments.length;
 	call.entered_ns = bpf_ktime_get_ns();
@@ -228,7 +239,7 @@ static __always_inline int on_aead_enter(struct pt_regs *regs, enum aead_form fo
 		if (!aead_seal_told(thread, &call, inner))
 			return 1;
 	} else if (!aead_is_joined(call.session)) {
-		call.has_tail = read_user(call.tail, TLS_TAIL_BYTES, arguments.tag);
+		call.has_tail = read_used(call.tail, TLS_TAIL_BYTES, arguments.tag);
 	}
 	tls_call_push(thread, &call);
 	return 0;

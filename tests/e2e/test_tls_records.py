@@ -97,13 +97,6 @@ def test_large_requests(lab, version):
     assert_peers(lab, ports, "client", 2 * 3)
 
 
-def told_or_alone(lab):
-    """In one of some 40 runs two of 200 first requests were not joined in time, and their responses counted alone."""
-    samples = lab.agent.samples()
-    return total(samples, CLIENT, service_name=f"{lab.prefix}-client") + \
-        total(samples, "sonde_stream_out_of_step_total", reason="response_alone")
-
-
 def test_older_sessions(lab, tmp_path_factory):
     """Sessions that were there before the agent: from their next record on. And what it leaves when it is killed."""
     program = build(lab)
@@ -112,7 +105,7 @@ def test_older_sessions(lab, tmp_path_factory):
     go = os.path.join(lab.folder, "go")
     client = lab.start([program, "ask", "1.3", str(CONNECTIONS), str(REQUESTS), "0", go, *map(str, ports)], "client")
     first = lab.agent
-    wait_until(lambda: told_or_alone(lab) >= CONNECTIONS, 5, "the first requests")
+    lab.expect({lab.key(CLIENT, "client"): CONNECTIONS})
     late = Agent(lab.cgroup, str(tmp_path_factory.mktemp("late") / "sonde.log"))
     try:
         lab.agent, lab.before = late, None

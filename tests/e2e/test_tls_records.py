@@ -15,10 +15,10 @@ from tls_records_program import PROGRAM
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
-def build(lab, form=0, opening=0, padding=0, over=0):
+def build(lab, form=0, opening=0, padding=0, over=0, away=0):
     program = os.path.join(lab.folder, "records")
     subprocess.run([tool("gcc"), "-O1", f"-DFORM={form}", f"-DOPEN={opening}", f"-DPAD={padding}", f"-DOVER={over}",
-                    "-o", program, lab.file("records.c", PROGRAM), "-pthread"], check=True)
+                    f"-DAWAY={away}", "-o", program, lab.file("records.c", PROGRAM), "-pthread"], check=True)
     return program
 
 
@@ -74,6 +74,15 @@ def test_peers(lab, version, form, opening, padding):
         lab.key(SERVER, "servers", http_response_status_code="200"): CONNECTIONS * REQUESTS,
         lab.key("sonde_tls_unread_connections_total", "client"): 0,
     })
+
+
+def test_pages_away(lab):
+    """What tells that a call is a record lies where nobody has looked yet."""
+    program = build(lab, away=1)
+    hooked(lab, program, "1.3")
+    ports = serve(lab, program, "1.3")
+    lab.run([program, "ask", "1.3", str(CONNECTIONS), str(REQUESTS), "0", "/", *map(str, ports)], "client")
+    assert_peers(lab, ports, "client", CONNECTIONS // SERVERS * REQUESTS)
 
 
 def test_libssl_beside(lab):

@@ -201,7 +201,7 @@ SEC("uretprobe")
 int tls_return(struct pt_regs *regs)
 {
 	OWN_STACK(regs);
-	on_tls_return(regs);
+	on_tls_return(regs, true);
 	return 0;
 }
 

@@ -131,11 +131,15 @@ __noinline int tls_inner_length(__u64 address, __u32 length)
 {
 	__u8 type = 0;
 
+	if (!length)
+		return INNER_OTHER;
+	if (!read_used(&type, sizeof(type), address + length - 1))
+		return INNER_UNSURE;
 	for (int i = 0; i < TLS_PADDING_MAX; i++) {
 		if (!length)
 			return INNER_OTHER;
 		length--;
-		if (!read_used(&type, sizeof(type), address + length))
+		if (bpf_probe_read_user(&type, sizeof(type), (void *)(address + length)))
 			return INNER_UNSURE;
 		if (type)
 			return type == TLS_APPLICATION_DATA ? (int)length : INNER_OTHER;

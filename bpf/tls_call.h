@@ -196,7 +196,8 @@ static __always_inline int plain_fill(struct tls_thread *thread, const struct tl
 
 static __always_inline __u32 aead_moved(const struct tls_call *call, int result);
 
-static __always_inline void on_tls_return(struct pt_regs *regs)
+/* `records`: the program is on the returns of both kinds of functions; tls_aead.h has the other kind. */
+static __always_inline void on_tls_return(struct pt_regs *regs, bool records)
 {
 	struct tls_thread *thread = tls_thread_known();
 	struct tls_call call = {};
@@ -208,7 +209,7 @@ static __always_inline void on_tls_return(struct pt_regs *regs)
 	depth = tls_call_pop(thread, PT_REGS_SP(regs), &call);
 	if (depth < 0)
 		return;
-	if (call.library == TLS_LIBRARY_AEAD)
+	if (records && call.library == TLS_LIBRARY_AEAD)
 		moved = aead_moved(&call, PT_REGS_RC(regs));
 	else
 		moved = tls_call_moved(&call, PT_REGS_RC(regs));

@@ -112,6 +112,6 @@ static __always_inline int on_tls_function(struct pt_regs *regs)
 	/* At the entry the function itself is where the thread is. */
 	if (bpf_get_func_ip(regs) == PT_REGS_IP(regs))
 		return on_tls_enter(regs, bpf_get_attach_cookie(regs));
-	on_tls_return(regs);
+	on_tls_return(regs, false);
 	return 0;
 }

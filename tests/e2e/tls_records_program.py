@@ -14,6 +14,7 @@ PROGRAM = r"""
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #if OVER
@@ -290,16 +291,24 @@ static void elsewhere(struct ctx *ctx)
 					    (void *)"QUIC-QUIC", 9));
 }
 
-static int shake(struct link *link, int client, uint64_t seed)
+/* Keys come from the random bytes of the client's hello: two connections with one key would have the same ciphertext, by
+ * which nobody could tell them apart. */
+static int shake(struct link *link, int client)
 {
 	static const char secret[] = "GET /secret HTTP/1.1\r\nHost: secret\r\n\r\n";
 	uint8_t hello[80] = { 22, 3, 3, 0, 75, client ? 1 : 2, 0, 0, 71, 3, 3 }, *text;
+	uint64_t seed;
 	size_t length;
 
-	if (client)
+	if (client) {
+		must(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
+		memcpy(hello + 11, &seed, sizeof(seed));
 		must(write(link->fd, hello, 80) == 80);
+	}
 	if (hear(link, &text, &length) != 22)
 		return 0;
+	if (!client)
+		memcpy(&seed, text + 11, sizeof(seed));
 	free(text);
 	hello[5 + 39] = link->old ? 0xc0 : 0x13;
 	hello[5 + 40] = link->old ? 0x2f : 0x01;
@@ -382,15 +391,6 @@ struct job {
 	struct sockaddr_in to;
 };
 
-static uint64_t seed_of(int fd, int client)
-{
-	struct sockaddr_in address;
-	socklen_t size = sizeof(address);
-
-	(client ? getsockname : getpeername)(fd, (struct sockaddr *)&address, &size);
-	return address.sin_port * 1000;
-}
-
 static void *serve(void *ctx)
 {
 	struct job *job = ctx;
@@ -402,7 +402,7 @@ static void *serve(void *ctx)
 
 	link->fd = job->fd;
 	link->old = job->old;
-	if (!shake(link, 0, seed_of(job->fd, 0)))
+	if (!shake(link, 0))
 		return close(link->fd), NULL;
 	say(link, 22, "HTTP/1.1 500 Ticket\r\n\r\n", 23);
 	while ((type = be_told(link, &text, &length))) {
@@ -449,7 +449,7 @@ static void *ask(void *ctx)
 	link->fd = socket(AF_INET, SOCK_STREAM, 0);
 	link->old = job->old;
 	must(!connect(link->fd, (struct sockaddr *)&job->to, sizeof(job->to)));
-	must(shake(link, 1, seed_of(link->fd, 1)));
+	must(shake(link, 1));
 	have = sprintf(request, "%s /x HTTP/1.1\r\nHost: name-%d\r\nContent-Length: %ld\r\n\r\n",
 		       job->bytes ? "POST" : "GET", job->number, job->bytes);
 	memset(request + have, 'y', job->bytes);

@@ -291,8 +291,8 @@ static void elsewhere(struct ctx *ctx)
 					    (void *)"QUIC-QUIC", 9));
 }
 
-/* Keys come from the random bytes of the client's hello: two connections with one key would have the same ciphertext, by
- * which nobody could tell them apart. */
+/* Keys come from the random bytes of the client's hello: two connections with one key would have the same ciphertext,
+ * by which nobody could tell them apart. */
 static int shake(struct link *link, int client)
 {
 	static const char secret[] = "GET /secret HTTP/1.1\r\nHost: secret\r\n\r\n";
